@@ -1,0 +1,116 @@
+"""Dynascope: train small models, keep checkpoints, measure each with the same instruments, and scrub through them.
+
+    >>> import dynascope
+    >>> dynascope.open("workspace").variants(p=53)  # doctest: +SKIP
+    [<variant p53_seed999_dseed598_frac0.5 of modular_addition_1layer: trained, 62 checkpoints>]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dynascope.errors import (
+    AnalysisError,
+    ArtifactError,
+    CheckpointError,
+    DynascopeError,
+    InvalidSetting,
+    PluginError,
+    TrainingError,
+    UnknownName,
+    WorkspaceError,
+)
+
+if TYPE_CHECKING:
+    from dynascope.analysis.run import analyze
+    from dynascope.contract import (
+        Activation,
+        Analyzer,
+        Architecture,
+        Batch,
+        Config,
+        Dataset,
+        Family,
+        Frame,
+        Label,
+        Output,
+        Parameters,
+        Probe,
+        Step,
+        Training,
+        View,
+        Weight,
+        hookimpl,
+    )
+    from dynascope.plugins.registry import Registry, registry
+    from dynascope.store.variant import Variant
+    from dynascope.store.workspace import Workspace
+    from dynascope.training.loop import train
+
+__all__ = [
+    "Activation",
+    "AnalysisError",
+    "Analyzer",
+    "Architecture",
+    "ArtifactError",
+    "Batch",
+    "CheckpointError",
+    "Config",
+    "Dataset",
+    "DynascopeError",
+    "Family",
+    "Frame",
+    "InvalidSetting",
+    "Label",
+    "Output",
+    "Parameters",
+    "PluginError",
+    "Probe",
+    "Registry",
+    "Step",
+    "Training",
+    "TrainingError",
+    "UnknownName",
+    "Variant",
+    "View",
+    "Weight",
+    "Workspace",
+    "WorkspaceError",
+    "analyze",
+    "hookimpl",
+    "open",
+    "registry",
+    "train",
+]
+
+# Loaded when first used: the command line answers --help without numpy, pydantic or h5py.
+_HOMES = {
+    "analyze": "dynascope.analysis.run",
+    "train": "dynascope.training.loop",
+    "Registry": "dynascope.plugins.registry",
+    "registry": "dynascope.plugins.registry",
+    "Variant": "dynascope.store.variant",
+    "Workspace": "dynascope.store.workspace",
+}
+
+
+def open(path: str | None = None) -> Workspace:
+    """Open a workspace: the folder named, else ``DYNASCOPE_WORKSPACE``, else the one here or in ``./workspace``.
+
+    Raises:
+        WorkspaceError: there is none.
+    """
+    from dynascope.store.workspace import Workspace, find_workspace
+
+    return Workspace(find_workspace(path))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'dynascope' has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "dynascope.contract")), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,179 @@
+"""Running an analysis: per checkpoint one forward pass that keeps only what some analyzer declared."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynascope.analysis.plan import Bound, Plan, plan
+from dynascope.contract.analyzer import Activation, Step, Weight
+from dynascope.errors import AnalysisError, CheckpointError, DynascopeError, UnknownName
+from dynascope.plugins.registry import Registry, registry
+from dynascope.store.atomic import remove_leftovers
+from dynascope.store.units import Stamp, write_unit
+from dynascope.store.variant import Variant
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["analyze", "run_plan"]
+
+log = logging.getLogger(__name__)
+
+Array = np.ndarray[Any, Any]
+Progress = Callable[[int, int], None]
+
+
+def analyze(
+    variant: Variant,
+    *,
+    probe: str | None = None,
+    analyzers: Iterable[str] | None = None,
+    epochs: Sequence[int] | None = None,
+    force: bool = False,
+    plugins: Registry | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Compute the artifacts of a variant that are missing or stale.
+
+    Units are independent and published whole: a crash loses the one being computed, and calling this again
+    computes the rest. A failing analyzer does not stop the others.
+
+    Args:
+        variant: a trained variant (or one in training).
+        probe, analyzers, epochs, force: as in :func:`dynascope.analysis.plan.plan`.
+        plugins: the registry; this process' by default.
+        progress: called with the units done and the units in all.
+
+    Returns:
+        The plan that was carried out.
+
+    Raises:
+        UnknownName: an unknown probe, analyzer or epoch.
+        AnalysisError: some units failed; it lists them with analyzer, epoch and file. The others are stored.
+    """
+    work = plan(variant, plugins or registry(), probe=probe, analyzers=analyzers, epochs=epochs, force=force)
+    run_plan(work, progress)
+    return work
+
+
+def run_plan(work: Plan, progress: Progress | None = None) -> None:
+    """Carry out a plan.
+
+    Raises:
+        AnalysisError: as :func:`analyze`.
+    """
+    artifacts = work.variant.artifacts_of(work.probe)
+    total = sum(len(task.units) for task in work.tasks)
+    failures: list[Exception] = list(work.unreadable)
+    model = _Model(work)
+    done = 0
+    for bound in work.analyzers:
+        remove_leftovers(artifacts.folder / bound.provided.id)
+    for task in work.tasks:
+        try:
+            arrays = model.read(task.epoch, [bound for bound, _ in task.units])
+        except Exception as error:  # one unusable checkpoint must not stop the others
+            if not isinstance(error, DynascopeError):
+                error.add_note(f"checkpoint {work.variant.checkpoint_folder.file(task.epoch)}")
+            failures.append(error)
+        else:
+            for bound, stamp in task.units:
+                try:
+                    _run_unit(work, bound, stamp, arrays)
+                except Exception as error:  # any error of a plug-in is reported, with its place, at the end
+                    error.add_note(f"analyzer {bound.provided.id} {bound.provided.plugin_version}, epoch {task.epoch}")
+                    error.add_note(f"checkpoint {work.variant.checkpoint_folder.file(task.epoch)}")
+                    log.debug("Unit failed.", exc_info=error)
+                    failures.append(error)
+        done += len(task.units)
+        if progress is not None:
+            progress(done, total)
+    for bound in work.analyzers:
+        artifacts.refresh_series(bound.provided.id)
+    if failures:
+        raise AnalysisError(failures)
+
+
+def _run_unit(
+    work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array]
+) -> None:
+    step = Step(
+        epoch=stamp.epoch,
+        config=work.variant.config,
+        context=bound.context,
+        batch=work.batch,
+        arrays={read: arrays[place] for read, place in bound.places.items()},
+    )
+    results = bound.analyzer.analyze(step)
+    folder = work.variant.artifacts_of(work.probe).folder / bound.provided.id
+    write_unit(folder, stamp, bound.analyzer.outputs, results)
+
+
+class _Model:
+    """The hooked model of a variant, built once; each checkpoint replaces its weights."""
+
+    def __init__(self, work: Plan) -> None:
+        self.variant, self.batch = work.variant, work.batch
+        self._module: nn.Module | None = None
+        self._inputs: Any = None
+
+    def read(self, epoch: int, analyzers: Sequence[Bound]) -> dict[Activation | Weight, Array]:
+        """Return everything that the analyzers read at an epoch, each place once, from at most one forward pass."""
+        weights = self.variant.checkpoint_folder.read(epoch)
+        places = {place for bound in analyzers for place in bound.places.values()}
+        arrays: dict[Activation | Weight, Array] = {}
+        for place in places:
+            if isinstance(place, Weight):
+                if place.name not in weights:
+                    raise UnknownName(f"weight of {self.variant.family.name}", place.name, weights)
+                arrays[place] = weights[place.name][: place.rows]
+        activations = [place for place in places if isinstance(place, Activation)]
+        if activations:
+            arrays.update(self._forward(epoch, weights, activations))
+        for array in arrays.values():
+            array.flags.writeable = False
+        return arrays
+
+    def _forward(
+        self, epoch: int, weights: Mapping[str, Array], places: Sequence[Activation]
+    ) -> dict[Activation | Weight, Array]:
+        import torch
+
+        tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
+        family, config = self.variant.family.base, self.variant.config
+        try:
+            if self._module is None:
+                self._module = family.hooked(config, tensors)
+                self._inputs = torch.from_numpy(self.batch.inputs)
+            else:
+                family.reload(self._module, tensors)
+        except (RuntimeError, KeyError) as error:
+            raise CheckpointError(
+                f"{self.variant.checkpoint_folder.file(epoch)} does not fit family {self.variant.family.name}: {error}"
+            ) from None
+
+        kept: dict[Activation | Weight, Array] = {}
+
+        def keeper(wanted: list[Activation]) -> Callable[..., None]:
+            def keep(value: torch.Tensor, hook: Any) -> None:
+                for place in wanted:
+                    part = value if place.position is None else value[:, place.position]
+                    kept[place] = part.detach().cpu().numpy().copy()
+
+            return keep
+
+        hooks: dict[str, list[Activation]] = {}
+        for place in sorted(places, key=lambda place: (place.hook, str(place.position))):
+            hooks.setdefault(place.hook, []).append(place)
+        with torch.no_grad():
+            self._module.run_with_hooks(  # type: ignore[operator]
+                self._inputs, fwd_hooks=[(name, keeper(wanted)) for name, wanted in hooks.items()]
+            )
+        unread = [place.hook for place in places if place not in kept]
+        if unread:
+            raise UnknownName(f"hook of family {family.name}", unread[0], getattr(self._module, "hook_dict", {}))
+        return kept

@@ -1,0 +1,171 @@
+"""The ``dynascope`` command: arguments in, one clear error or a result out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="dynascope",
+    help="Train model families, keep checkpoints, measure each of them, and scrub through training.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option("--workspace", "-w", help="The workspace; DYNASCOPE_WORKSPACE, the one here, or ./workspace.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEBUG = "--debug"
+
+
+def main() -> None:
+    """Run the command line. A :class:`DynascopeError` is printed without traceback, unless ``--debug``."""
+    from dynascope.errors import DynascopeError
+
+    arguments = sys.argv[1:]
+    debug = DEBUG in arguments
+    arguments = [argument for argument in arguments if argument != DEBUG]
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app(arguments, prog_name="dynascope")
+    except DynascopeError as error:
+        if debug:
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Train model families, keep checkpoints, measure each of them, and scrub through training.
+
+    Every command takes --debug, which shows tracebacks.
+    """
+    if version:
+        from importlib import metadata
+
+        print(metadata.version("dynascope"))
+        raise typer.Exit
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(help="The folder to make.")] = Path("workspace")) -> None:
+    """Make a workspace, with a family.json for each family of the installed plug-ins."""
+    from dynascope.cli import tables
+    from dynascope.store.workspace import Workspace
+
+    workspace = Workspace.create(path)
+    tables.say(f"Workspace {workspace.path} has the families {', '.join(family.name for family in workspace.families())}.")
+
+
+@app.command()
+def families(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """List the families, their settings and presets."""
+    from dynascope.cli import tables
+
+    tables.families(_opened(workspace), as_json=json)
+
+
+@app.command()
+def train(
+    family: Annotated[str, typer.Argument(help="The family's name.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: p=53 seed=1 weight_decay=2.", show_default=False)
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="A named recipe of the family.", show_default=False)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Optimizer updates; the family's default.", show_default=False)] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Epochs to keep: '0:1500:100,9000:13000:50'; the family's default.", show_default=False)
+    ] = None,
+    keep_optimizer: Annotated[
+        Literal["all", "last", "none"], typer.Option(help="Keep the optimizer's state with these checkpoints.")
+    ] = "all",
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Train a variant, or continue it where it stopped."""
+    from dynascope.cli import work
+
+    work.train(_opened(workspace), family, settings or [], preset, epochs, schedule, keep_optimizer)
+
+
+@app.command()
+def analyze(
+    variants: Annotated[list[str] | None, typer.Argument(help="Names of variants; all by default.", show_default=False)] = None,
+    analyzer: Annotated[
+        list[str] | None, typer.Option("--analyzer", "-a", help="Only this analyzer (repeatable).", show_default=False)
+    ] = None,
+    probe: Annotated[str | None, typer.Option(help="The probe; the family's default.", show_default=False)] = None,
+    epochs: Annotated[str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Compute again what is fresh.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Compute the artifacts that are missing or stale: one forward pass per checkpoint for all analyzers."""
+    from dynascope.cli import work
+
+    work.analyze(_opened(workspace), variants or [], analyzer, probe, epochs, force)
+
+
+@app.command()
+def variants(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """List the variants with their state, final metrics and artifacts."""
+    from dynascope.cli import tables
+
+    tables.variants(_opened(workspace), as_json=json)
+
+
+@app.command()
+def views(
+    variant: Annotated[str | None, typer.Argument(help="Say what this variant lacks for each view.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the views, what they read and, for a variant, whether they can be drawn."""
+    from dynascope.cli import tables
+
+    tables.views(_opened(workspace).variant(variant) if variant is not None else None, as_json=json)
+
+
+@app.command()
+def plugins(json: JsonOption = False) -> None:
+    """List the plug-ins, what they provide, and the errors of those that failed."""
+    from dynascope.cli import tables
+
+    tables.plugins(as_json=json)
+
+
+@app.command()
+def serve(
+    path: Annotated[Path | None, typer.Argument(help="The workspace.", show_default=False)] = None,
+    port: Annotated[int, typer.Option(help="The port.", min=0, max=65535)] = 5006,
+    address: Annotated[str, typer.Option(help="The address to listen on; anything but loopback is open to the network.")] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
+) -> None:
+    """Serve the workbench on this machine."""
+    import importlib.util
+
+    from dynascope.errors import PluginError
+
+    workspace = _opened(path)
+    if importlib.util.find_spec("dynascope_workbench") is None:
+        raise PluginError("The workbench is not installed. Install the distribution dynascope-workbench.")
+    command = [sys.executable, "-m", "dynascope_workbench", str(workspace.path), f"--address={address}", f"--port={port}"]
+    os.execv(sys.executable, [*command, *(["--open"] if open_browser else [])])
+
+
+def _opened(path: Path | None):  # type: ignore[no-untyped-def]  # naming the type would import the store
+    from dynascope.store.workspace import Workspace, find_workspace
+
+    return Workspace(find_workspace(path))

@@ -1,0 +1,140 @@
+"""What the listing commands print: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dynascope.plugins.registry import registry
+from dynascope.store.variant import Variant
+from dynascope.store.workspace import Workspace
+
+__all__ = ["families", "plugins", "say", "variants", "views"]
+
+
+def say(text: str) -> None:
+    """Print a line as it is, never wrapped."""
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+
+
+def families(workspace: Workspace, *, as_json: bool) -> None:
+    """Print the families of a workspace."""
+    rows = []
+    for family in workspace.families():
+        base = family.base
+        defaults = family.configure().settings
+        rows.append(
+            {
+                "family": family.name,
+                "title": family.title,
+                "probe": family.probe,
+                "presets": sorted(base.presets),
+                "settings": defaults,
+                "error": "",
+            }
+        )
+    rows += [
+        {"family": row.name, "title": "", "probe": "", "presets": [], "settings": {}, "error": row.error}
+        for row in workspace.broken_families()
+    ]
+    _print(rows, as_json)
+
+
+def variants(workspace: Workspace, *, as_json: bool) -> None:
+    """Print the variants of a workspace."""
+    rows = []
+    for variant in workspace.variants():
+        metrics = variant.metrics_file.read()
+        last = {name: column[-1] for name, column in metrics.items()} if len(metrics["epoch"]) else {}
+        artifacts = variant.artifacts
+        rows.append(
+            {
+                "variant": variant.name,
+                "family": variant.family.name,
+                "state": variant.state,
+                "epoch": int(last.get("epoch", 0)),
+                "checkpoints": len(variant.checkpoints),
+                "train_loss": _rounded(last.get("train_loss")),
+                "test_loss": _rounded(last.get("test_loss")),
+                "test_accuracy": _rounded(last.get("test_accuracy")),
+                "analysed": {name: len(artifacts.epochs(name)) for name in artifacts.analyzers()},
+                "error": "",
+            }
+        )
+    broken = [
+        {
+            **dict.fromkeys(("family", "state", "epoch", "checkpoints", "train_loss", "test_loss", "test_accuracy")),
+            "variant": row.name,
+            "analysed": {},
+            "error": row.error,
+        }
+        for row in workspace.broken_variants()
+    ]
+    _print([*rows, *broken], as_json)
+    if not rows and not broken and not as_json:
+        say("No variant yet. Train one: dynascope train FAMILY")
+
+
+def views(variant: Variant | None, *, as_json: bool) -> None:
+    """Print the views; for a variant, with what it lacks for each."""
+    from dynascope.frames import missing_arrays
+
+    rows = []
+    for name, provided in registry().all("views").items():
+        row: dict[str, Any] = {"view": name, "title": provided.item.title, "reads": list(provided.item.reads)}
+        if variant is not None:
+            row["missing"] = missing_arrays(provided.item, variant, variant.artifacts)
+        rows.append(row)
+    _print(rows, as_json)
+
+
+def plugins(*, as_json: bool) -> None:
+    """Print the discovery table."""
+    rows = [
+        {
+            "plugin": row.name,
+            "distribution": row.distribution,
+            "version": row.version,
+            "status": row.status,
+            "provides": {kind: list(names) for kind, names in row.provides.items()},
+            "error": row.error,
+        }
+        for row in registry().plugins
+    ]
+    _print(rows, as_json)
+
+
+def _print(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    names = [name for name in rows[0] if name != "error" or any(row["error"] for row in rows)]
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in names))
+    console = Console(highlight=False)
+    # A pipe has no width to fold to.
+    console = console if console.is_terminal else Console(highlight=False, width=240)
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_cell(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")

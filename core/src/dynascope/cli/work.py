@@ -1,0 +1,147 @@
+"""What the working commands do: settings parsed, work shown with progress bars."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dynascope.analysis import run
+from dynascope.analysis.plan import plan
+from dynascope.cli.tables import say
+from dynascope.errors import AnalysisError, InvalidSetting
+from dynascope.plugins.registry import registry
+from dynascope.store.workspace import Workspace
+from dynascope.training import loop
+from dynascope.training.schedule import parse_ranges
+
+__all__ = ["analyze", "parse_settings", "train"]
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return ``KEY=VALUE`` pairs as a mapping; a value that is JSON is read as such, any other is text.
+
+    Raises:
+        InvalidSetting: a pair without ``=``, or a key given twice.
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise InvalidSetting(f"Settings are written KEY=VALUE, like p=53; found {pair!r}.")
+        if key in settings:
+            raise InvalidSetting(f"Setting {key!r} is given twice.")
+        try:
+            settings[key] = json.loads(text)
+        except json.JSONDecodeError:
+            settings[key] = text
+    return settings
+
+
+def train(
+    workspace: Workspace,
+    family: str,
+    pairs: Sequence[str],
+    preset: str | None,
+    epochs: int | None,
+    schedule: str | None,
+    keep_optimizer: loop.KeepOptimizer,
+) -> None:
+    """Train a variant with a progress bar, and say what came of it."""
+    settings = parse_settings(pairs)
+    if epochs is not None:
+        settings.setdefault("epochs", epochs)
+    variant = workspace.new_variant(family, settings, preset)
+    last = variant.config.training.epochs
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[metrics]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    shown = 0.0
+    with Progress(*columns, console=_console()) as bar:
+        task = bar.add_task(variant.name, total=last, metrics="")
+
+        def progress(row: Mapping[str, float]) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown > 0.1 or row["epoch"] >= last:
+                shown = now
+                text = f"loss {row['train_loss']:.2e} / {row['test_loss']:.2e}  test accuracy {row['test_accuracy']:.3f}"
+                bar.update(task, completed=int(row["epoch"]), metrics=text)
+
+        try:
+            result = loop.train(variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress)
+        except KeyboardInterrupt:
+            bar.stop()
+            say("Interrupted; what was done is kept. Run the same command to continue.")
+            raise SystemExit(130) from None
+        bar.update(task, completed=last, visible=result.seconds > 0)
+    if result.seconds == 0:
+        say(f"{variant.name} is already trained to epoch {result.epochs}: nothing to do.")
+    else:
+        say(
+            f"{variant.name}: epochs {result.started_at} to {result.epochs} in {result.seconds:.0f} s, "
+            f"{len(variant.checkpoints)} checkpoints, in {variant.folder}."
+        )
+
+
+def analyze(
+    workspace: Workspace,
+    names: Sequence[str],
+    analyzers: Sequence[str] | None,
+    probe: str | None,
+    epochs: str | None,
+    force: bool,
+) -> None:
+    """Analyse variants with a progress bar; failures are listed at the end."""
+    chosen = [workspace.variant(name) for name in names] or workspace.variants()
+    if not chosen:
+        say("No variant yet. Train one: dynascope train FAMILY")
+        return
+    failures: list[Exception] = []
+    plugins = registry()
+    for variant in chosen:
+        picked = None
+        if epochs is not None and variant.checkpoints:
+            picked = _picked_epochs(epochs, variant.checkpoints)
+        work = plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force)
+        for left_out in work.not_applicable:
+            say(f"{left_out.analyzer} does not apply to {variant.name}: {left_out.reason}.")
+        total = sum(len(task.units) for task in work.tasks)
+        if not total and not work.unreadable:
+            say(f"{variant.name}: all {work.fresh} units are fresh: nothing to do.")
+            continue
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("units"),
+            TimeElapsedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=_console()) as bar:
+            task = bar.add_task(f"analysing {variant.name}", total=total)
+            try:
+                run.run_plan(work, lambda done, _, bar=bar, task=task: bar.update(task, completed=done))
+            except AnalysisError as error:
+                failures.extend(error.failures)
+        kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
+        say(f"{variant.name}: {total} units computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
+    if failures:
+        raise AnalysisError(failures)
+
+
+def _picked_epochs(text: str, available: Sequence[int]) -> list[int]:
+    """Return the epochs that were asked for; a range picks the checkpoints that lie in it."""
+    picked: set[int] = set()
+    for chosen in parse_ranges(text):
+        picked.update(chosen if len(chosen) == 1 else set(chosen).intersection(available))
+    return sorted(picked)
+
+
+def _console() -> Console:
+    return Console(stderr=True)

@@ -1,0 +1,163 @@
+"""The settings of one variant, validated: domain parameters, architecture, training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dynascope.errors import InvalidSetting, UnknownName
+
+__all__ = ["Architecture", "Config", "Label", "Parameters", "Settings", "Training"]
+
+
+@dataclass(frozen=True)
+class Label:
+    """How a field appears in a variant's name (``Annotated[int, Label("dseed", always=True)]``).
+
+    A field without a label is written with its own name. A field is written when its value differs
+    from its default, or ``always``.
+    """
+
+    text: str
+    always: bool = False
+
+
+class Settings(BaseModel):
+    """Base of the three groups of settings: frozen, strict, without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    not_identity: ClassVar[frozenset[str]] = frozenset()
+    """Fields that do not change the weights after n updates, and so are not part of the identity."""
+
+
+class Parameters(Settings):
+    """Domain parameters: what distinguishes the variants of a family (p, seeds, train fraction)."""
+
+
+class Architecture(Settings):
+    """Widths, depths and the like."""
+
+
+class Training(Settings):
+    """The training recipe. A family subclasses it to give its own defaults.
+
+    ``epochs`` is the length, not the identity: training a variant for longer continues the same variant.
+    """
+
+    not_identity: ClassVar[frozenset[str]] = frozenset({"epochs"})
+
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0, description="step size of the optimizer")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled for AdamW, added to the gradient otherwise")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of Adam's two moments")
+    warmup: int = Field(0, ge=0, description="epochs over which the learning rate rises from 0: min(n / warmup, 1)")
+    dtype: Literal["float32", "float64"] = "float32"
+    epochs: int = Field(10_000, ge=1, description="optimizer updates; epoch n is the weights after n of them")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one variant.
+
+    Attributes:
+        family: the family's name.
+        parameters, architecture, training: its validated settings.
+    """
+
+    family: str
+    parameters: Any
+    architecture: Any
+    training: Any
+
+    @classmethod
+    def build(
+        cls,
+        family: str,
+        models: tuple[type[Parameters], type[Architecture], type[Training]],
+        settings: Mapping[str, Any],
+    ) -> Config:
+        """Sort flat ``settings`` into the three groups and validate them.
+
+        Raises:
+            UnknownName: a setting that no group has.
+            InvalidSetting: a value that breaks its field's rule.
+        """
+        known = {name for model in models for name in model.model_fields}
+        for name in settings:
+            if name not in known:
+                raise UnknownName(f"parameter of family {family}", name, known)
+        groups = []
+        for model in models:
+            chosen = {name: value for name, value in settings.items() if name in model.model_fields}
+            groups.append(validated(model, chosen, f"family {family}"))
+        return cls(family, *groups)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting, flat, in JSON types."""
+        return {
+            name: value
+            for group in (self.parameters, self.architecture, self.training)
+            for name, value in group.model_dump(mode="json").items()
+        }
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that change what is trained, flat, in JSON types."""
+        groups = (self.parameters, self.architecture, self.training)
+        left_out = frozenset().union(*(group.not_identity for group in groups))
+        return {name: value for name, value in self.settings.items() if name not in left_out}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of family and identity: equal if and only if the same weights would be trained."""
+        text = json.dumps([self.family, self.identity], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """The variant's name: its labelled parameters, then every other setting that is not the default."""
+        parts = []
+        for group in (self.parameters, self.architecture, self.training):
+            for name, field in type(group).model_fields.items():
+                if name in group.not_identity:
+                    continue
+                label = next((item for item in field.metadata if isinstance(item, Label)), Label(name))
+                value = getattr(group, name)
+                if label.always or value != field.default:
+                    parts.append(label.text + _in_a_name(value))
+        return "_".join(parts) or "default"
+
+
+def _in_a_name(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, (tuple, list)):
+        return "-".join(_in_a_name(item) for item in value)
+    return str(value)
+
+
+def validated(model: type[Settings], values: Mapping[str, Any], owner: str) -> Settings:
+    """Build ``model`` from ``values`` read from JSON or a command line, or say what is wrong in one error.
+
+    Raises:
+        InvalidSetting: naming each field, its rule, and what was given.
+    """
+    try:
+        return model.model_validate_json(json.dumps(dict(values)))
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}, got {problem['input']!r}"
+            for problem in error.errors()
+        ]
+        raise InvalidSetting(f"Invalid settings for {owner}: " + "; ".join(problems) + ".") from None
+    except (TypeError, ValueError) as error:
+        raise InvalidSetting(f"Invalid settings for {owner}: {error}.") from None

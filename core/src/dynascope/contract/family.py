@@ -1,0 +1,128 @@
+"""A family: a declared group of models that share architecture, training protocol, probes and analyzers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dynascope.contract.analyzer import Activation, Weight
+from dynascope.contract.config import Architecture, Config, Parameters, Training
+from dynascope.errors import UnknownName
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Dataset", "Family"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The examples of one variant.
+
+    Attributes:
+        train_inputs, test_inputs: what ``forward`` takes, ``"row ..."``.
+        train_labels, test_labels: class indices, ``"row"``.
+    """
+
+    train_inputs: Tensor
+    train_labels: Tensor
+    test_inputs: Tensor
+    test_labels: Tensor
+
+
+class Family(ABC):
+    """What the core asks of a family. Every method is a pure function of ``config`` and its arguments.
+
+    The module that defines a family imports torch inside its methods, so that listing families stays fast.
+    """
+
+    name: ClassVar[str]
+    """Unique among all plug-ins; names folders, so ``[a-z][a-z0-9_]*``."""
+    title: ClassVar[str]
+    description: ClassVar[str] = ""
+
+    Parameters: ClassVar[type[Parameters]]
+    Architecture: ClassVar[type[Architecture]] = Architecture
+    Training: ClassVar[type[Training]] = Training
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Named sets of settings, given to :meth:`configure`."""
+
+    default_probe: ClassVar[str]
+    """The probe that analysis uses when none is named."""
+
+    # What trains.
+
+    @abstractmethod
+    def init(self, config: Config) -> dict[str, Tensor]:
+        """Return the initial weights (epoch 0). Must not move the global random state."""
+
+    @abstractmethod
+    def forward(self, config: Config, weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """Return the logits ``"row class"`` at the answer position.
+
+        This is what training runs: it computes only what reaches the loss. It must equal
+        :meth:`hooked` in values and gradients; ``dynascope.testing`` checks it.
+        """
+
+    @abstractmethod
+    def data(self, config: Config) -> Dataset:
+        """Return the train and test split."""
+
+    def loss(self, config: Config, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss: cross-entropy in natural log, from a float64 log-softmax."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits.double(), labels)
+
+    def trainable(self, config: Config) -> frozenset[str] | None:
+        """Return the names of the weights that training moves; None for all."""
+        return None
+
+    def schedule(self, config: Config) -> str:
+        """Return the default checkpoint schedule, dense where a variant is expected to move."""
+        step = max(config.training.epochs // 50, 1)
+        return f"0:{config.training.epochs}:{step}"
+
+    # What is analysed.
+
+    @abstractmethod
+    def hooked(self, config: Config, weights: Mapping[str, Tensor]) -> nn.Module:
+        """Return the same model as a TransformerLens module, from which activations are read.
+
+        It offers ``run_with_hooks(inputs, fwd_hooks=...)`` (any ``HookedRootModule`` or
+        ``TransformerBridge``). The core builds it once and calls :meth:`reload` for each checkpoint.
+        """
+
+    def reload(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        """Put the weights of another checkpoint into a model made by :meth:`hooked`."""
+        model.load_state_dict(dict(weights), strict=True)
+
+    def context(self, config: Config) -> Mapping[str, Any]:
+        """Return named facts that analyzers bind to, such as the group that the inputs form.
+
+        Values are dataclasses, numbers, strings, arrays, and containers of them: they are hashed.
+        """
+        return {}
+
+    def sites(self, config: Config) -> Mapping[str, Activation | Weight]:
+        """Return the places that analyzers read by a common name (``"neurons"``, ``"embedding"``)."""
+        return {}
+
+    # What the core does with the declarations.
+
+    def configure(self, settings: Mapping[str, Any] | None = None, preset: str | None = None) -> Config:
+        """Return the validated config of a variant: defaults, then the preset, then ``settings``.
+
+        Raises:
+            UnknownName: an unknown preset or setting.
+            InvalidSetting: a value that breaks its field's rule.
+        """
+        chosen: dict[str, Any] = {}
+        if preset is not None:
+            if preset not in self.presets:
+                raise UnknownName(f"preset of family {self.name}", preset, self.presets)
+            chosen.update(self.presets[preset])
+        chosen.update(settings or {})
+        return Config.build(self.name, (self.Parameters, self.Architecture, self.Training), chosen)

@@ -1,0 +1,70 @@
+"""A view: draws stored arrays at one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import param
+    import xarray as xr
+
+__all__ = ["Frame", "View"]
+
+
+class Frame(Protocol):
+    """What a view draws from. An array is named ``"<plug-in>.<analyzer>/<array>"``.
+
+    Attributes:
+        epoch: the epoch to draw.
+        epochs: the epochs that have every array the view reads.
+        controls: an instance of the view's controls, or None.
+    """
+
+    epoch: int
+    epochs: Sequence[int]
+    controls: Any
+
+    def read(self, array: str, epoch: int | None = None, **at: int | str) -> xr.DataArray:
+        """Return an array at the frame's epoch (or another), at the given coordinates: ``neuron=5``."""
+
+    def series(self, array: str, **at: int | str) -> xr.DataArray:
+        """Return an array at every epoch, with ``epoch`` as its first axis."""
+
+    def range(self, array: str) -> tuple[float, float]:
+        """Return the smallest and largest value over all epochs: axes and colours that do not jump."""
+
+    @property
+    def metrics(self) -> Mapping[str, np.ndarray[Any, Any]]:
+        """The training metrics by column: ``epoch``, ``train_loss``, ``test_loss``, ..."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Declares a view.
+
+    Attributes:
+        name: ``[a-z][a-z0-9_]*``, unique within the plug-in.
+        title: what stands above the picture.
+        draw: returns a HoloViews element; imports holoviews itself. Called once, and again when a control
+            or the variant changes.
+        columns: what changes with the epoch, ``{column: array}``: the names of the element's dimensions
+            (``image`` for the values of an ``hv.Image``). In an overlay, ``"<label>/<column>"`` says whose. The
+            host then moves the drawn picture by replacing these columns alone. A view without it is drawn again.
+        reads: the arrays it needs, and ``"metrics"`` for the training metrics: what decides whether it is offered.
+        controls: a ``param.Parameterized`` class. A parameter named like an axis of an array that the view
+            reads (``neuron``) ranges over that axis.
+        series: the horizontal axis is the epoch: the host adds the epoch line and jumps where it is clicked.
+        description: what one is looking at.
+    """
+
+    name: str
+    title: str
+    draw: Callable[[Frame], Any]
+    reads: tuple[str, ...]
+    columns: Callable[[Frame], Mapping[str, Any]] | None = None
+    controls: type[param.Parameterized] | None = None
+    series: bool = False
+    description: str = ""

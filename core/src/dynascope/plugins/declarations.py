@@ -1,0 +1,96 @@
+"""What a declaration must say before it is registered. Each rule has one sentence."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from dynascope.contract.analyzer import Activation, Analyzer, Output, Weight
+from dynascope.contract.config import Architecture, Parameters, Training
+from dynascope.contract.family import Family
+from dynascope.contract.probe import Probe
+from dynascope.contract.view import View
+from dynascope.errors import PluginError
+
+__all__ = ["check_declaration"]
+
+
+def check_declaration(item: Family | Probe | Analyzer | View) -> None:
+    """Check what an object declares.
+
+    Raises:
+        PluginError: naming the object, the rule, and what was seen.
+    """
+    if isinstance(item, Family):
+        _check_family(item)
+    elif isinstance(item, Analyzer):
+        _check_analyzer(item)
+    elif isinstance(item, View):
+        _check_view(item)
+    else:
+        _require(callable(item.make), f"probe {item.name}", "make must be a function of a config", item.make)
+
+
+def _require(holds: bool, owner: str, rule: str, seen: Any) -> None:
+    if not holds:
+        raise PluginError(f"{owner}: {rule}; found {seen!r}.")
+
+
+def _check_family(family: Family) -> None:
+    owner = f"family {family.name}"
+    _require(bool(getattr(family, "title", "")), owner, "must declare a title", getattr(family, "title", None))
+    groups = (("Parameters", Parameters), ("Architecture", Architecture), ("Training", Training))
+    names: list[str] = []
+    for attribute, base in groups:
+        model = getattr(family, attribute, None)
+        right = inspect.isclass(model) and issubclass(model, base)
+        _require(right, owner, f"{attribute} must be a subclass of dynascope.{base.__name__}", model)
+        names.extend(model.model_fields)  # type: ignore[union-attr]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    _require(not twice, owner, "a setting belongs to one of Parameters, Architecture and Training", twice)
+    probe = getattr(family, "default_probe", None)
+    _require(isinstance(probe, str), owner, "must declare default_probe, the name of a probe", probe)
+
+
+def _check_analyzer(analyzer: Analyzer) -> None:
+    owner = f"analyzer {analyzer.name}"
+    description = getattr(analyzer, "description", "")
+    _require(bool(description), owner, "must declare a description", description)
+    outputs = getattr(analyzer, "outputs", None)
+    _require(bool(outputs), owner, "must declare at least one output", outputs)
+    assert outputs is not None
+    for read in analyzer.reads:
+        right = isinstance(read, (str, Activation, Weight))
+        _require(right, owner, "reads holds site names, Activation and Weight objects", read)
+    for name, output in outputs.items():
+        _require(isinstance(output, Output), f"{owner}, output {name}", "must be a dynascope.Output", output)
+        _check_output(f"{owner}, output {name}", output)
+
+
+def _check_output(owner: str, output: Output) -> None:
+    if output.dtype != "str":
+        try:
+            kind, size = np.dtype(output.dtype).kind, np.dtype(output.dtype).itemsize
+        except TypeError:
+            kind, size = "?", 0
+        storable = kind in "iu" or (kind == "f" and size >= 4)
+        _require(storable, owner, "dtype must be an integer, float32, float64 or 'str'", output.dtype)
+    _require(isinstance(output.dims, tuple), owner, "dims must be a tuple of names", output.dims)
+    _require(len(set(output.dims)) == len(output.dims), owner, "dims must differ", output.dims)
+    _require("epoch" not in output.dims, owner, "the axis 'epoch' belongs to the store", output.dims)
+    _require(bool(output.units), owner, "units must be said; '1' for a number without one", output.units)
+    _require(bool(output.description), owner, "must have a description", output.description)
+    strangers = sorted({*output.chunk, *output.index_base} - set(output.dims))
+    _require(not strangers, owner, "chunk and index_base name axes of dims", strangers)
+
+
+def _check_view(view: View) -> None:
+    owner = f"view {view.name}"
+    _require(bool(view.title), owner, "must have a title", view.title)
+    _require(callable(view.draw), owner, "draw must be a function of a frame", view.draw)
+    _require(bool(view.reads), owner, "must declare what it reads", view.reads)
+    for read in view.reads:
+        right = read == "metrics" or (read.count("/") == 1 and read.count(".") == 1)
+        _require(right, owner, "reads holds 'metrics' and '<plug-in>.<analyzer>/<array>'", read)

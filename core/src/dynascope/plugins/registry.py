@@ -1,0 +1,105 @@
+"""What all plug-ins together provide, looked up by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from dynascope.errors import UnknownName
+
+if TYPE_CHECKING:
+    from dynascope.contract.analyzer import Analyzer
+    from dynascope.contract.family import Family
+    from dynascope.contract.probe import Probe
+    from dynascope.contract.view import View
+    from dynascope.plugins.discovery import PluginRow
+
+__all__ = ["Provided", "Registry", "registry"]
+
+SINGULAR = {"analyzers": "analyzer", "families": "family", "probes": "probe", "views": "view"}
+
+
+@dataclass(frozen=True)
+class Provided:
+    """One object with where it comes from.
+
+    Attributes:
+        kind: ``"analyzers"``, ``"families"``, ``"probes"`` or ``"views"``.
+        name: its own name.
+        plugin, distribution, plugin_version: who provides it.
+        item: the object.
+    """
+
+    kind: str
+    name: str
+    plugin: str
+    distribution: str
+    plugin_version: str
+    item: Any
+
+    @property
+    def id(self) -> str:
+        """``"<plug-in>.<name>"``, unique by construction."""
+        return f"{self.plugin}.{self.name}"
+
+
+class Registry:
+    """An immutable table of plug-ins and of what they provide, everything sorted by name."""
+
+    def __init__(self, plugins: Iterable[PluginRow], provided: Iterable[Provided]) -> None:
+        self.plugins = tuple(sorted(plugins, key=lambda row: (row.name, row.distribution)))
+        self._provided: dict[str, dict[str, Provided]] = {kind: {} for kind in SINGULAR}
+        for entry in sorted(provided, key=lambda entry: entry.id):
+            self._provided[entry.kind][entry.id] = entry
+
+    def all(self, kind: str) -> Mapping[str, Provided]:
+        """Return everything of one kind, by id."""
+        return self._provided[kind]
+
+    def find(self, kind: str, name: str) -> Provided:
+        """Return one object by id, or by bare name where only one plug-in has it.
+
+        Raises:
+            UnknownName: no such name, or several; the message lists the choices.
+        """
+        entries = self._provided[kind]
+        if name in entries:
+            return entries[name]
+        same = [entry for entry in entries.values() if entry.name == name]
+        if len(same) == 1:
+            return same[0]
+        choices = [entry.id for entry in same] or (
+            [entry.name for entry in entries.values()] if "." not in name else list(entries)
+        )
+        raise UnknownName(SINGULAR[kind], name, choices)
+
+    def family(self, name: str) -> Family:
+        """Return a family by name."""
+        return cast("Family", self.find("families", name).item)
+
+    def probe(self, name: str) -> Probe:
+        """Return a probe by name."""
+        return cast("Probe", self.find("probes", name).item)
+
+    def analyzer(self, name: str) -> Analyzer:
+        """Return an analyzer by id or unambiguous name."""
+        return cast("Analyzer", self.find("analyzers", name).item)
+
+    def view(self, name: str) -> View:
+        """Return a view by id or unambiguous name."""
+        return cast("View", self.find("views", name).item)
+
+    @property
+    def failed(self) -> tuple[PluginRow, ...]:
+        """The plug-ins that could not be loaded."""
+        return tuple(row for row in self.plugins if row.status == "failed")
+
+
+@cache
+def registry() -> Registry:
+    """Return the registry of this process, loaded once."""
+    from dynascope.plugins.discovery import discover
+
+    return discover()

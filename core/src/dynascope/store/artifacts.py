@@ -1,0 +1,248 @@
+"""Reading artifacts as labelled arrays: one tree, ``artifacts[epoch][analyzer][array]``, whatever lies underneath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from dynascope.errors import ArtifactError, UnknownName
+from dynascope.store.series import SERIES_FILE, build_series, is_current
+from dynascope.store.units import Unit, list_units, open_trusted
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Artifacts"]
+
+
+class Artifacts(Mapping[int, "EpochArtifacts"]):
+    """The artifacts of one variant under one probe.
+
+    Args:
+        folder: ``results/<family>/<variant>/artifacts/<probe>``.
+
+    Files are opened for each read and closed again: a writer is never blocked, and a file that was replaced
+    is seen at the next read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def analyzers(self) -> list[str]:
+        """Return the ids of the analyzers that have at least one unit, sorted."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir() and list_units(entry))
+
+    def units(self, analyzer: str) -> dict[int, Unit]:
+        """Return the unit of each epoch, ascending; the newest where a stale one is about to be removed."""
+        return {
+            epoch: max(units, key=lambda unit: unit.path.stat().st_mtime_ns) if len(units) > 1 else units[0]
+            for epoch, units in list_units(self.folder / analyzer).items()
+        }
+
+    def epochs(self, analyzer: str) -> list[int]:
+        """Return the epochs at which an analyzer has been run, ascending."""
+        return list(list_units(self.folder / analyzer))
+
+    def arrays(self, analyzer: str) -> dict[str, dict[str, int]]:
+        """Return the arrays of an analyzer with the length of each axis."""
+        for unit in self.units(analyzer).values():
+            with open_trusted(unit.path) as file:
+                group = file[f"{unit.epoch:08d}/{analyzer}"]
+                return {
+                    name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()
+                }
+        return {}
+
+    def first_coordinate(self, analyzer: str, axis: str) -> int | None:
+        """Return the first coordinate of an axis of whole numbers; None for an axis of another kind."""
+        for unit in self.units(analyzer).values():
+            with open_trusted(unit.path) as file:
+                scale = file[f"{unit.epoch:08d}/{analyzer}/{axis}"]
+                return int(scale[0]) if scale.dtype.kind in "iu" and len(scale) else None
+        return None
+
+    def read(self, array: str, epoch: int, **at: int | str) -> xr.DataArray:
+        """Return ``"<plug-in>.<analyzer>/<array>"`` at one epoch, at the given coordinates.
+
+        Only what is asked for is read from the file.
+
+        Raises:
+            ArtifactError: it was not computed at this epoch.
+            UnknownName: the analyzer has no such array or axis.
+        """
+        analyzer, name = _split(array)
+        unit = self.units(analyzer).get(epoch)
+        if unit is None:
+            raise ArtifactError(
+                f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
+            )
+        with open_trusted(unit.path) as file:
+            return _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
+
+    def series(self, array: str, **at: int | str) -> xr.DataArray:
+        """Return an array at every epoch, with ``epoch`` as its first axis.
+
+        Raises:
+            ArtifactError: it was never computed.
+            UnknownName: the analyzer has no such array or axis.
+        """
+        import xarray as xr
+
+        analyzer, name = _split(array)
+        units = list(self.units(analyzer).values())
+        if not units:
+            raise ArtifactError(f"{analyzer} has not been computed (in {self.folder}); run `dynascope analyze`.")
+        folder = self.folder / analyzer
+        if is_current(folder, units):
+            with open_trusted(folder / SERIES_FILE) as file:
+                if name in file:
+                    return _labelled(file, name, analyzer, at)
+        steps = [self.read(array, unit.epoch, **at) for unit in units]
+        epochs = xr.Variable("epoch", [unit.epoch for unit in units])
+        return xr.concat(steps, dim=epochs, coords="minimal", compat="override").rename(name)
+
+    def range(self, array: str) -> tuple[float, float]:
+        """Return the smallest and largest value of an array over all epochs (``(0, 0)`` if it has no number).
+
+        Raises:
+            ArtifactError: it was never computed, or holds no numbers.
+        """
+        analyzer, name = _split(array)
+        units = list(self.units(analyzer).values())
+        folder = self.folder / analyzer
+        if units and is_current(folder, units):
+            with open_trusted(folder / SERIES_FILE) as file:
+                if name in file["ranges"]:
+                    low, high = file["ranges"][name][()]
+                    return float(low), float(high)
+        pairs = []
+        for unit in units:
+            with open_trusted(unit.path) as file:
+                pairs.append(file[f"{unit.epoch:08d}/{analyzer}/{name}"].attrs["actual_range"])
+        if not pairs:
+            raise ArtifactError(f"{analyzer} has not been computed (in {self.folder}); run `dynascope analyze`.")
+        low, high = np.array(pairs, dtype=np.float64).T
+        return float(low.min()), float(high.max())
+
+    def refresh_series(self, analyzer: str) -> None:
+        """Rebuild the stacked file of an analyzer if it does not hold exactly the units that are there."""
+        units = list(self.units(analyzer).values())
+        if units and not is_current(self.folder / analyzer, units):
+            build_series(self.folder / analyzer, units)
+
+    def stamp(self, analyzer: str, epoch: int) -> dict[str, Any]:
+        """Return what is stamped on a unit: versions, hashes, parameters, time of creation."""
+        unit = self.units(analyzer)[epoch]
+        with open_trusted(unit.path) as file:
+            return dict(file[f"{epoch:08d}/{analyzer}"].attrs)
+
+    # The tree: artifacts[epoch][analyzer][array].
+
+    def __getitem__(self, epoch: int) -> EpochArtifacts:
+        if epoch not in self._all_epochs():
+            raise KeyError(epoch)
+        return EpochArtifacts(self, epoch)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._all_epochs())
+
+    def __len__(self) -> int:
+        return len(self._all_epochs())
+
+    def __repr__(self) -> str:
+        return f"<artifacts of {len(self)} checkpoints by {', '.join(self.analyzers()) or 'no analyzer'}>"
+
+    def _all_epochs(self) -> list[int]:
+        return sorted({epoch for analyzer in self.analyzers() for epoch in self.epochs(analyzer)})
+
+
+class EpochArtifacts(Mapping[str, "Mapping[str, xr.DataArray]"]):
+    """The artifacts of one checkpoint, by analyzer."""
+
+    def __init__(self, artifacts: Artifacts, epoch: int) -> None:
+        self._artifacts, self._epoch = artifacts, epoch
+
+    def __getitem__(self, analyzer: str) -> Mapping[str, xr.DataArray]:
+        if analyzer not in self:
+            raise KeyError(analyzer)
+        return {
+            name: self._artifacts.read(f"{analyzer}/{name}", self._epoch) for name in self._artifacts.arrays(analyzer)
+        }
+
+    def __contains__(self, analyzer: object) -> bool:
+        return analyzer in list(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(name for name in self._artifacts.analyzers() if self._epoch in self._artifacts.epochs(name))
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+    def __repr__(self) -> str:
+        return f"<artifacts at epoch {self._epoch} by {', '.join(self)}>"
+
+
+def _split(array: str) -> tuple[str, str]:
+    analyzer, slash, name = array.partition("/")
+    if not slash:
+        raise UnknownName("array", array, ["<plug-in>.<analyzer>/<array>"])
+    return analyzer, name
+
+
+@lru_cache(maxsize=4096)
+def _base_name(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
+    if dataset.is_scale:
+        return (_base_name(dataset.name),)
+    return tuple(_base_name(axis[0].name) for axis in dataset.dims)
+
+
+def _labelled(group: h5py.Group, name: str, analyzer: str, at: Mapping[str, int | str]) -> xr.DataArray:
+    """Read one array, or the part of it at the given coordinates, with its labels."""
+    import xarray as xr
+
+    if name not in group:
+        raise UnknownName(f"array of {analyzer}", name, [key for key in group if key not in ("units", "ranges")])
+    dataset = group[name]
+    dims = _dims(dataset)
+    for dim in at:
+        if dim not in dims:
+            raise UnknownName(f"axis of {analyzer}/{name}", dim, dims)
+    index: list[Any] = []
+    coordinates: dict[str, Any] = {}
+    for dim in dims:
+        values = _values(group[dim])
+        if dim in at:
+            places = np.flatnonzero(values == at[dim])
+            if not len(places):
+                raise ArtifactError(
+                    f"{analyzer}/{name} has no {dim} {at[dim]!r}; it has {values[0]!r} to {values[-1]!r}."
+                )
+            index.append(int(places[0]))
+            coordinates[dim] = values[places[0]]
+        else:
+            index.append(slice(None))
+            coordinates[dim] = (dim, values)
+    values = _values(dataset, tuple(index))
+    kept = [dim for dim in dims if dim not in at]
+    attributes = {key: dataset.attrs[key] for key in ("units", "long_name") if key in dataset.attrs}
+    return xr.DataArray(values, dims=kept, coords=coordinates, name=name, attrs=attributes)
+
+
+def _values(dataset: h5py.Dataset, index: tuple[Any, ...] = ()) -> Any:
+    if h5py.check_string_dtype(dataset.dtype):
+        return dataset.asstr()[index]
+    values = dataset[index]
+    if "scale_factor" in dataset.attrs:
+        values = values * dataset.attrs["scale_factor"] + dataset.attrs["add_offset"]
+    return values

@@ -1,0 +1,80 @@
+"""Files that are there whole or not at all, whatever kills the writer."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dynascope.errors import WorkspaceError
+
+__all__ = ["publish", "read_json", "remove_leftovers", "write_json"]
+
+
+@contextmanager
+def publish(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success sync it and rename it over ``path``.
+
+    A reader sees the old file or the new one, never a part. On failure the temporary file is removed; after
+    a kill it stays behind, hidden, until :func:`remove_leftovers`.
+
+    Raises:
+        WorkspaceError: the disk is full or the folder cannot be written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise WorkspaceError(
+            f"Could not write {path}: {error.strerror or error}. Nothing that was there is changed; "
+            "free some space or check the permissions, and run the command again."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that dead writers left in ``folder``; those of living ones stay."""
+    for leftover in folder.glob(".*.tmp"):
+        pid = leftover.name.rsplit(".", 2)[-2].split("-")[0]
+        if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
+            leftover.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Publish ``content`` as indented JSON."""
+    with publish(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        WorkspaceError: the file is missing, is not JSON (line and column are named), or holds no object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkspaceError(f"There is no file {path}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{path} is not valid JSON: {error}. Mend it or restore it from a copy.") from None
+    if not isinstance(content, dict):
+        raise WorkspaceError(f"{path} must hold a JSON object; it holds a {type(content).__name__}.")
+    return content
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,121 @@
+"""Checkpoints: safetensors files named by epoch, whose header says whose weights they are.
+
+Read and written with numpy, so that listing, hashing and reading weights need no torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from dynascope.digest import digest_of
+from dynascope.errors import CheckpointError
+from dynascope.store.atomic import publish
+
+__all__ = ["CheckpointFolder"]
+
+FILE_NAME = re.compile(r"epoch_(\d{8})\.safetensors")
+FORMAT = "dynascope-checkpoint-1"
+
+
+class CheckpointFolder:
+    """A folder of checkpoints of one variant.
+
+    Args:
+        path: the folder; it need not exist yet.
+        identity: the variant's ``Config.digest``; a checkpoint of another variant is refused.
+        family, variant: names for the header and for messages.
+    """
+
+    def __init__(self, path: Path, *, identity: str, family: str, variant: str) -> None:
+        self.path, self.identity, self.family, self.variant = path, identity, family, variant
+
+    def epochs(self) -> list[int]:
+        """Return the epochs that have a checkpoint, ascending."""
+        if not self.path.is_dir():
+            return []
+        matches = (FILE_NAME.fullmatch(entry.name) for entry in self.path.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
+
+    def file(self, epoch: int) -> Path:
+        """Return the path of an epoch's checkpoint, whether or not it exists."""
+        return self.path / f"epoch_{epoch:08d}.safetensors"
+
+    def write(self, epoch: int, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Publish the weights after ``epoch`` optimizer updates."""
+        weights = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        header = {
+            "format": FORMAT,
+            "family": self.family,
+            "variant": self.variant,
+            "epoch": str(epoch),
+            "config_sha256": self.identity,
+            "weights_sha256": digest_of(weights),
+        }
+        with publish(self.file(epoch)) as temporary:
+            temporary.write_bytes(save(weights, header))
+
+    def remove(self, epoch: int) -> None:
+        """Delete an epoch's file, if there is one."""
+        self.file(epoch).unlink(missing_ok=True)
+
+    def digest(self, epoch: int) -> str:
+        """Return the SHA-256 of the weights as the header states it, without reading them.
+
+        Raises:
+            CheckpointError: as :meth:`read`.
+        """
+        with self._opened(epoch) as tensors:
+            return str(tensors.metadata()["weights_sha256"])
+
+    def read(self, epoch: int) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the weights after ``epoch`` optimizer updates, checked against the header.
+
+        Raises:
+            CheckpointError: there is no such checkpoint, the file is damaged, or it belongs to another variant.
+        """
+        with self._opened(epoch) as tensors:
+            weights = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118: not a mapping
+            stated = tensors.metadata()["weights_sha256"]
+        if digest_of(weights) != stated:
+            raise CheckpointError(
+                f"Checkpoint {self.file(epoch)} is damaged: its weights do not have the hash that its header states. "
+                "Delete the file and train again to restore it."
+            )
+        return weights
+
+    def _opened(self, epoch: int) -> Any:
+        path = self.file(epoch)
+        if not path.is_file():
+            epochs = self.epochs()
+            near = f" The nearest one is epoch {min(epochs, key=lambda one: abs(one - epoch))}." if epochs else ""
+            raise CheckpointError(f"Variant {self.variant} has no checkpoint of epoch {epoch}.{near}")
+        try:
+            tensors = safe_open(path, framework="numpy")
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"Checkpoint {path} is damaged or not a safetensors file: {error}. "
+                "Delete the file and train again to restore it."
+            ) from None
+        header = tensors.metadata() or {}
+        seen = {key: header.get(key) for key in ("format", "family", "variant", "epoch", "config_sha256")}
+        wanted = {
+            "format": FORMAT,
+            "family": self.family,
+            "variant": self.variant,
+            "epoch": str(epoch),
+            "config_sha256": self.identity,
+        }
+        if seen != wanted:
+            wrong = ", ".join(f"{key} {seen[key]!r} instead of {wanted[key]!r}" for key in wanted if seen[key] != wanted[key])
+            raise CheckpointError(
+                f"Checkpoint {path} does not belong to variant {self.variant} of {self.family}: {wrong}. "
+                "Move it away; its own variant's folder is where it is read."
+            )
+        return tensors

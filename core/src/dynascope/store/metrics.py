@@ -1,0 +1,98 @@
+"""Training metrics: an append-only CSV, one row per epoch, readable while it grows."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from dynascope.errors import WorkspaceError
+from dynascope.store.atomic import publish
+
+__all__ = ["COLUMNS", "MetricsFile", "MetricsWriter"]
+
+COLUMNS = ("epoch", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
+"""Losses in nats (mean over the split), accuracies in 0..1, all of the weights after ``epoch`` updates."""
+
+
+class MetricsFile:
+    """The metrics of one variant.
+
+    Args:
+        path: the CSV file; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the columns, each ``"epoch"``; empty arrays where nothing was written yet.
+
+        A last line without its line end is being written, or was cut off by a crash, and is left out.
+
+        Raises:
+            WorkspaceError: the file is not a metrics file; the line is named.
+        """
+        rows = self._rows()
+        table = np.array(rows, dtype=np.float64).reshape(len(rows), len(COLUMNS))
+        columns = {name: table[:, index] for index, name in enumerate(COLUMNS)}
+        columns["epoch"] = columns["epoch"].astype(np.int64)
+        return columns
+
+    def appending(self, from_epoch: int) -> MetricsWriter:
+        """Drop the rows from ``from_epoch`` on, and return a writer that continues there."""
+        kept = [row for row in self._rows() if row[0] < from_epoch]
+        with publish(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows([int(row[0]), *map(repr, row[1:])] for row in kept)
+        return MetricsWriter(self.path)
+
+    def _rows(self) -> list[Sequence[float]]:
+        if not self.path.exists():
+            return []
+        text = self.path.read_text(encoding="utf-8")
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        if not lines:
+            return []
+        if tuple(lines[0].split(",")) != COLUMNS:
+            raise WorkspaceError(f"{self.path} is not a metrics file: its first line must be {','.join(COLUMNS)!r}.")
+        rows: list[Sequence[float]] = []
+        for number, line in enumerate(lines[1:], start=2):
+            try:
+                row = [float(cell) for cell in line.split(",")]
+            except ValueError:
+                row = []
+            if len(row) != len(COLUMNS):
+                raise WorkspaceError(f"{self.path}, line {number}: expected {len(COLUMNS)} numbers, found {line!r}.")
+            rows.append(row)
+        return rows
+
+
+class MetricsWriter:
+    """Appends rows. Each row is handed to the operating system at once; ``sync`` puts them on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[str] = path.open("a", encoding="utf-8", buffering=1)
+
+    def __enter__(self) -> MetricsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Append one row with the keys of :data:`COLUMNS`."""
+        self._file.write(",".join([str(int(row["epoch"])), *(repr(float(row[name])) for name in COLUMNS[1:])]) + "\n")
+
+    def sync(self) -> None:
+        """Wait until the rows are on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())

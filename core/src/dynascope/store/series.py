@@ -1,0 +1,105 @@
+"""The stacked file beside an analyzer's units: series over epochs, and ranges for fixed axes and colours.
+
+It is disposable: it is rebuilt from the units whenever it does not list exactly those that are there. A
+series of 400 small arrays takes a third of a millisecond from it, and a tenth of a second from the units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dynascope.errors import ArtifactError
+from dynascope.store.atomic import publish
+from dynascope.store.units import FORMAT, LIBVER, Unit, open_trusted
+
+__all__ = ["SERIES_FILE", "build_series", "is_current"]
+
+SERIES_FILE = "series.h5"
+LARGEST = 65_536
+"""Arrays with more elements per checkpoint than this are not stacked; only their ranges are kept."""
+
+
+def is_current(folder: Path, units: Sequence[Unit]) -> bool:
+    """Tell whether the stacked file holds exactly these units."""
+    path = folder / SERIES_FILE
+    if not path.is_file():
+        return False
+    try:
+        with open_trusted(path) as file:
+            return [name.decode() for name in file["units"][()]] == [unit.path.name for unit in units]
+    except (ArtifactError, KeyError):
+        return False
+
+
+def build_series(folder: Path, units: Sequence[Unit]) -> None:
+    """Publish the stacked file of an analyzer from its units, one per epoch, ascending.
+
+    Raises:
+        ArtifactError: a unit is damaged, or units of one analyzer have different shapes.
+    """
+    stacks: dict[str, list[Any]] = {}
+    ranges: dict[str, list[Any]] = {}
+    dims: dict[str, tuple[str, ...]] = {}
+    with publish(folder / SERIES_FILE) as temporary, h5py.File(temporary, "w", libver=LIBVER) as out:
+        for position, unit in enumerate(units):
+            with open_trusted(unit.path) as file:
+                (group,) = file[f"{unit.epoch:08d}"].values()
+                if position == 0:
+                    dims = _copy_axes(group, out)
+                for name in dims:
+                    dataset = group[name]
+                    if "actual_range" in dataset.attrs:
+                        ranges.setdefault(name, []).append(dataset.attrs["actual_range"])
+                    if dataset.size <= LARGEST and "scale_factor" not in dataset.attrs:
+                        stack = stacks.setdefault(name, [])
+                        if stack and dataset.shape != stack[0].shape:
+                            raise ArtifactError(
+                                f"{unit.path}: array {name!r} has shape {dataset.shape}; at the first epoch it has "
+                                f"{stack[0].shape}. Run `dynascope analyze --force` for this analyzer."
+                            )
+                        stack.append(dataset[()])
+        _write_stacks(out, units, stacks, ranges, dims)
+        out.attrs["dynascope_format"] = FORMAT
+        out.create_dataset("units", data=[unit.path.name for unit in units], dtype=h5py.string_dtype())
+
+
+def _copy_axes(group: h5py.Group, out: h5py.File) -> dict[str, tuple[str, ...]]:
+    """Copy the coordinates of a unit, and return the dims of its other arrays."""
+    dims = {}
+    for name, dataset in group.items():
+        if dataset.is_scale:
+            copy = out.create_dataset(name, data=dataset[()], dtype=dataset.dtype)
+            copy.make_scale(name)
+            copy.attrs["units"], copy.attrs["long_name"] = dataset.attrs["units"], dataset.attrs["long_name"]
+            if len(dataset) == 0:
+                raise ArtifactError(f"{group.file.filename}: axis {name!r} is empty.")
+        else:
+            dims[name] = tuple(Path(axis[0].name).name for axis in dataset.dims)
+    return dims
+
+
+def _write_stacks(
+    out: h5py.File,
+    units: Sequence[Unit],
+    stacks: dict[str, list[Any]],
+    ranges: dict[str, list[Any]],
+    dims: dict[str, tuple[str, ...]],
+) -> None:
+    epoch = out.create_dataset("epoch", data=np.array([unit.epoch for unit in units], dtype=np.int64))
+    epoch.make_scale("epoch")
+    for name, stack in stacks.items():
+        if isinstance(stack[0], bytes) or getattr(stack[0], "dtype", None) == object:
+            dataset = out.create_dataset(name, data=np.array(stack, dtype=object), dtype=h5py.string_dtype())
+        else:
+            dataset = out.create_dataset(name, data=np.stack(stack), fletcher32=True, chunks=True)
+        for axis, dim in enumerate(("epoch", *dims[name])):
+            dataset.dims[axis].attach_scale(out[dim])
+    bounds = out.create_group("ranges")
+    for name, pairs in ranges.items():
+        low, high = np.array(pairs).T
+        bounds.create_dataset(name, data=np.array([low.min(), high.max()], dtype=np.float64))

@@ -1,0 +1,246 @@
+"""One unit of analysis on disk: an immutable HDF5 file with one analyzer's arrays of one checkpoint.
+
+The file's name carries the epoch and a digest of its stamp, so that a listing of the folder tells what is
+there, what is fresh and what is stale, without opening a file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dynascope.contract.analyzer import Output
+from dynascope.digest import digest_of
+from dynascope.errors import ArtifactError
+from dynascope.store.atomic import publish
+
+__all__ = ["LIBVER", "Stamp", "Unit", "list_units", "open_trusted", "write_unit"]
+
+FORMAT = 1
+LIBVER = ("v110", "v110")
+"""Bounds that HDF5 1.10 and newer, netCDF-C and h5netcdf can read."""
+FILE_NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.h5")
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Everything that decides an analyzer's numbers. Two units with one stamp hold the same arrays."""
+
+    family: str
+    variant: str
+    epoch: int
+    analyzer: str
+    analyzer_version: int
+    plugin_version: str
+    parameters: str
+    probe: str
+    probe_sha256: str
+    checkpoint_sha256: str
+    context_sha256: str
+
+    @property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the stamp's SHA-256: what the file's name carries."""
+        return digest_of(self)[:16]
+
+
+@dataclass(frozen=True, order=True)
+class Unit:
+    """A unit as the listing of its folder shows it."""
+
+    epoch: int
+    digest: str
+    path: Path
+
+
+def list_units(folder: Path) -> dict[int, list[Unit]]:
+    """Return the units in an analyzer's folder by epoch, ascending.
+
+    An epoch has one unit, except between the publication of a new one and the removal of the stale one.
+    """
+    found: dict[int, list[Unit]] = {}
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            match = FILE_NAME.fullmatch(path.name)
+            if match:
+                found.setdefault(int(match[1]), []).append(Unit(int(match[1]), match[2], path))
+    return found
+
+
+def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> Path:
+    """Check an analyzer's arrays against its declaration, publish them, and remove the units they replace.
+
+    Returns:
+        The published file.
+
+    Raises:
+        ArtifactError: an array that is missing, undeclared, or of other dimensions or type than declared.
+        WorkspaceError: the disk is full or cannot be written to.
+    """
+    arrays = _checked(outputs, arrays)
+    sizes = _axis_sizes(outputs, arrays)
+    path = folder / f"{stamp.epoch:08d}-{stamp.digest}.h5"
+    with publish(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, track_order=True) as file:
+        file.attrs["Conventions"] = "CF-1.11"
+        file.attrs["dynascope_format"] = FORMAT
+        group = file.create_group(f"{stamp.epoch:08d}/{stamp.analyzer}", track_order=True)
+        for key, value in asdict(stamp).items():
+            group.attrs[key] = value
+        group.attrs["created"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        for dim, size in sizes.items():
+            _write_axis(group, dim, size, outputs, arrays)
+        for name, output in outputs.items():
+            if name not in sizes:
+                _write_array(group, name, output, arrays[name])
+    for unit in list_units(folder)[stamp.epoch]:
+        if unit.path != path:
+            unit.path.unlink(missing_ok=True)
+    return path
+
+
+def open_trusted(path: Path) -> h5py.File:
+    """Open an artifact for reading, without locks (published files never change).
+
+    Raises:
+        ArtifactError: the file is missing, damaged, from a newer format, or reaches outside itself (external
+            storage, virtual datasets, soft or external links).
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise ArtifactError(f"There is no artifact {path}.") from None
+    except OSError as error:
+        raise ArtifactError(f"Artifact {path} is damaged: {error}. Delete it and run `dynascope analyze`.") from None
+    try:
+        version = file.attrs.get("dynascope_format")
+        if version != FORMAT:
+            raise ArtifactError(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
+        _refuse_links(file, path)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _refuse_links(group: h5py.Group, path: Path) -> None:
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ArtifactError(f"Artifact {path} is not trusted: {group.name}/{name} is a link to elsewhere.")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            _refuse_links(item, path)
+        elif item.external or item.is_virtual:
+            raise ArtifactError(f"Artifact {path} is not trusted: {item.name} stores its data elsewhere.")
+
+
+def _checked(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict[str, Array]:
+    if set(arrays) != set(outputs):
+        raise ArtifactError(
+            f"returned the arrays {sorted(arrays)}; it declares {sorted(outputs)}. Return each declared output once."
+        )
+    checked = {}
+    for name, output in outputs.items():
+        array = np.asarray(arrays[name])
+        if array.ndim != len(output.dims):
+            raise ArtifactError(
+                f"output {name!r} is declared as ({', '.join(output.dims)}); the array has shape {array.shape}."
+            )
+        if output.dtype == "str":
+            checked[name] = array.astype(str)
+            continue
+        wanted = np.dtype(output.dtype)
+        widening = array.dtype.kind == "b" or np.can_cast(array.dtype, wanted, "same_kind")
+        if not widening:
+            raise ArtifactError(f"output {name!r} is declared as {wanted}; the array is {array.dtype}.")
+        checked[name] = np.ascontiguousarray(array, dtype=wanted)
+    return checked
+
+
+def _axis_sizes(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for name, output in outputs.items():
+        for dim, size in zip(output.dims, arrays[name].shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise ArtifactError(f"axis {dim!r} has length {sizes[dim]} and, in output {name!r}, length {size}.")
+    return sizes
+
+
+def _write_axis(
+    group: h5py.Group, dim: str, size: int, outputs: Mapping[str, Output], arrays: Mapping[str, Array]
+) -> None:
+    """Write the coordinates of an axis: the output of the same name, or whole numbers from the index base."""
+    own = outputs.get(dim)
+    if own is not None and own.dims == (dim,):
+        values, units, description = arrays[dim], own.units, own.description
+    else:
+        base = max((output.index_base.get(dim, 0) for output in outputs.values()), default=0)
+        values, units, description = np.arange(base, base + size, dtype=np.int32), "1", f"{dim}, from {base}"
+    if values.dtype.kind == "U":
+        scale = group.create_dataset(dim, data=values.astype(object), dtype=h5py.string_dtype())
+    else:
+        scale = group.create_dataset(dim, data=values)
+    scale.make_scale(dim)
+    scale.attrs["units"], scale.attrs["long_name"] = units, description
+
+
+def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> None:
+    attributes: dict[str, Any] = {"units": output.units, "long_name": output.description}
+    if array.size and array.dtype.kind in "iuf":
+        attributes["actual_range"] = np.array([np.nanmin(array), np.nanmax(array)] if _any_number(array) else [0, 0])
+    stored = array
+    if output.packed is not None:
+        stored, packing = _packed(name, array, np.dtype(output.packed))
+        attributes.update(packing)
+    if array.dtype.kind == "U":
+        dataset = group.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
+    elif array.ndim == 0 or array.size == 0:
+        dataset = group.create_dataset(name, data=stored)
+    else:
+        chunks = tuple(
+            1 if dim in output.chunk else size for dim, size in zip(output.dims, array.shape, strict=True)
+        )
+        dataset = group.create_dataset(name, data=stored, chunks=chunks, fletcher32=True)
+    for axis, dim in enumerate(output.dims):
+        dataset.dims[axis].attach_scale(group[dim])
+    for key, value in attributes.items():
+        dataset.attrs[key] = value
+
+
+def _any_number(array: Array) -> bool:
+    return array.dtype.kind in "iu" or not bool(np.isnan(array).all())
+
+
+def _packed(name: str, array: Array, dtype: np.dtype[Any]) -> tuple[Array, dict[str, Any]]:
+    """Pack floats into integers (CF ``scale_factor``, ``add_offset``), and check the error bound.
+
+    Raises:
+        ArtifactError: the array holds values that are not finite, or the error exceeds half a step.
+    """
+    if not np.isfinite(array).all():
+        raise ArtifactError(f"output {name!r} is packed as {dtype}, and so must be finite; it holds NaN or infinity.")
+    top = np.iinfo(dtype).max
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    scale = (high - low) / (2 * top) or 1.0
+    offset = (high + low) / 2
+    stored = np.rint((array - array.dtype.type(offset)) / array.dtype.type(scale)).astype(dtype)
+    error = float(np.abs(stored * scale + offset - array).max()) if array.size else 0.0
+    bound = scale * 0.51 + 1e-6 * max(abs(low), abs(high))
+    if error > bound:
+        raise ArtifactError(f"output {name!r} lost {error:.3g} when packed as {dtype}; at most {bound:.3g} is allowed.")
+    kind = array.dtype.type
+    return stored, {"scale_factor": kind(scale), "add_offset": kind(offset), "packing_error": error}
+
+
+def parameters_text(parameters: Mapping[str, str | int | float]) -> str:
+    """Return an analyzer's parameters as canonical JSON, for the stamp."""
+    return json.dumps(dict(parameters), sort_keys=True)

@@ -1,0 +1,197 @@
+"""One variant on disk: its config, state, metrics, checkpoints and artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynascope.contract.config import Config
+from dynascope.errors import CheckpointError, DynascopeError, UnknownName, WorkspaceError
+from dynascope.store.artifacts import Artifacts
+from dynascope.store.atomic import read_json, write_json
+from dynascope.store.checkpoints import CheckpointFolder
+from dynascope.store.family_file import DeclaredFamily
+from dynascope.store.metrics import MetricsFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from dynascope.notebook import At
+
+__all__ = ["Variant"]
+
+FORMAT = 1
+
+
+class Variant:
+    """A variant of a family, whether or not it has been trained.
+
+    Args:
+        family: the family as the workspace declares it.
+        config: all settings.
+        folder: ``results/<family>/<variant>``.
+    """
+
+    def __init__(self, family: DeclaredFamily, config: Config, folder: Path) -> None:
+        self.family, self.config, self.folder = family, config, folder
+
+    @classmethod
+    def open(cls, family: DeclaredFamily, folder: Path) -> Variant:
+        """Open a variant that has a ``config.json``.
+
+        Raises:
+            WorkspaceError: the file is damaged, of a newer format, or its settings no longer fit the family.
+        """
+        path = folder / "config.json"
+        content = read_json(path)
+        if content.get("format") != FORMAT:
+            raise WorkspaceError(f"{path} has format {content.get('format')!r}; this version of Dynascope reads {FORMAT}.")
+        try:
+            config = family.configure(content["settings"])
+        except KeyError:
+            raise WorkspaceError(f"{path} has no 'settings'. Restore it from a copy.") from None
+        except DynascopeError as error:
+            raise WorkspaceError(f"{path} no longer fits family {family.name}: {error}") from None
+        if config.digest != content.get("sha256"):
+            raise WorkspaceError(
+                f"{path} was changed after training began: its settings do not have the hash that it states. "
+                "Settings are a variant's identity; undo the change, and train another variant instead."
+            )
+        return cls(family, config, folder)
+
+    def save_config(self, **recipe: Any) -> None:
+        """Write ``config.json``: the identity, and the recipe that does not change it (length, schedule).
+
+        Raises:
+            WorkspaceError: the folder holds another variant.
+        """
+        path = self.folder / "config.json"
+        if path.exists() and read_json(path).get("sha256") != self.config.digest:
+            raise WorkspaceError(
+                f"{self.folder} holds another variant with the same name; nothing is overwritten. "
+                "Move that folder away, or use another workspace."
+            )
+        write_json(
+            path,
+            {
+                "format": FORMAT,
+                "family": self.family.name,
+                "base": self.family.base.name,
+                "variant": self.name,
+                "sha256": self.config.digest,
+                "settings": self.config.settings,
+                **recipe,
+            },
+        )
+
+    @property
+    def name(self) -> str:
+        """The variant's name, made of its parameters."""
+        return self.config.name
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What ``config.json`` holds; empty where nothing was trained."""
+        path = self.folder / "config.json"
+        return read_json(path) if path.exists() else {}
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """State, versions, device and timings; empty where nothing was trained."""
+        path = self.folder / "metadata.json"
+        return read_json(path) if path.exists() else {}
+
+    @property
+    def state(self) -> str:
+        """``"new"``, ``"training"``, ``"interrupted"``, ``"diverged"`` or ``"trained"``."""
+        return str(self.metadata.get("state", "new"))
+
+    @cached_property
+    def metrics_file(self) -> MetricsFile:
+        """The training metrics, for readers without pandas and for the training loop."""
+        return MetricsFile(self.folder / "metrics.csv")
+
+    @cached_property
+    def checkpoint_folder(self) -> CheckpointFolder:
+        """The weights, by epoch."""
+        return self._folder_of("checkpoints")
+
+    @cached_property
+    def optimizer_folder(self) -> CheckpointFolder:
+        """The optimizer's state, for the epochs that kept it."""
+        return self._folder_of("optimizer")
+
+    def _folder_of(self, name: str) -> CheckpointFolder:
+        return CheckpointFolder(
+            self.folder / name, identity=self.config.digest, family=self.family.name, variant=self.name
+        )
+
+    def artifacts_of(self, probe: str | None = None) -> Artifacts:
+        """Return the artifacts under a probe; the family's default probe if none is named."""
+        return Artifacts(self.folder / "artifacts" / (probe or self.family.probe))
+
+    def probes(self) -> list[str]:
+        """Return the probes that have artifacts, sorted."""
+        folder = self.folder / "artifacts"
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+
+    # For notebooks.
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """The training metrics, indexed by epoch."""
+        import pandas as pd
+
+        return pd.DataFrame(self.metrics_file.read()).set_index("epoch")
+
+    @property
+    def checkpoints(self) -> list[int]:
+        """The epochs that have a checkpoint, ascending."""
+        return self.checkpoint_folder.epochs()
+
+    def weights(self, epoch: int) -> Mapping[str, Any]:
+        """Return the weights after ``epoch`` updates as numpy arrays.
+
+        Raises:
+            CheckpointError: there is no such checkpoint, or it is damaged.
+        """
+        return self.checkpoint_folder.read(epoch)
+
+    def model(self, epoch: int) -> nn.Module:
+        """Return the TransformerLens module of a checkpoint.
+
+        Raises:
+            CheckpointError: there is no such checkpoint, it is damaged, or it does not fit the family.
+        """
+        import torch
+
+        weights = {name: torch.from_numpy(array) for name, array in self.weights(epoch).items()}
+        try:
+            return self.family.base.hooked(self.config, weights)
+        except (RuntimeError, KeyError) as error:
+            raise CheckpointError(
+                f"{self.checkpoint_folder.file(epoch)} does not fit family {self.family.name}: {error}"
+            ) from None
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The artifacts under the family's default probe: ``artifacts[epoch][analyzer][array]``."""
+        return self.artifacts_of()
+
+    def at(self, epoch: int) -> At:
+        """Return this variant at one epoch, for drawing: ``variant.at(9100).view("neuron_map", neuron=5)``.
+
+        Raises:
+            UnknownName: the variant has no such checkpoint.
+        """
+        from dynascope.notebook import At
+
+        if epoch not in self.checkpoints:
+            raise UnknownName(f"checkpoint of {self.name}", str(epoch), [str(one) for one in self.checkpoints])
+        return At(self, epoch)
+
+    def __repr__(self) -> str:
+        return f"<variant {self.name} of {self.family.name}: {self.state}, {len(self.checkpoints)} checkpoints>"

@@ -1,0 +1,193 @@
+"""The workspace: the folder that holds ``model_families/`` and ``results/``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dynascope.contract.config import Config
+from dynascope.errors import DynascopeError, InvalidSetting, UnknownName, WorkspaceError
+from dynascope.plugins.registry import Registry, registry
+from dynascope.store.family_file import DeclaredFamily, as_provided, read_family_file, write_family_file
+from dynascope.store.variant import Variant
+
+__all__ = ["Unreadable", "Workspace", "find_workspace"]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A family or variant of the workspace that cannot be read: a row with its error, not the end of the list."""
+
+    name: str
+    error: str
+
+
+class Workspace:
+    """A folder of families and variants.
+
+    Args:
+        path: a folder made by :meth:`create` (``dynascope init``).
+        plugins: the registry; this process' by default.
+
+    Raises:
+        WorkspaceError: the folder is not a workspace.
+    """
+
+    def __init__(self, path: str | Path, plugins: Registry | None = None) -> None:
+        self.path = Path(path).expanduser().resolve()
+        if not (self.path / "model_families").is_dir():
+            what = "does not exist" if not self.path.exists() else "has no folder 'model_families'"
+            raise WorkspaceError(f"{self.path} is not a workspace: it {what}. Make one with `dynascope init {path}`.")
+        self._plugins = plugins
+
+    @classmethod
+    def create(cls, path: str | Path, plugins: Registry | None = None) -> Workspace:
+        """Make a workspace, or complete one: a ``family.json`` for each family that has none.
+
+        Raises:
+            WorkspaceError: ``path`` is a file, or cannot be written to.
+        """
+        folder = Path(path).expanduser().resolve()
+        try:
+            (folder / "model_families").mkdir(parents=True, exist_ok=True)
+            (folder / "results").mkdir(exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(f"Could not make a workspace at {folder}: {error.strerror}.") from None
+        workspace = cls(folder, plugins)
+        for provided in workspace.plugins.all("families").values():
+            file = workspace._family_file(provided.name)
+            if not file.exists():
+                write_family_file(file, as_provided(provided.item))
+        return workspace
+
+    @property
+    def plugins(self) -> Registry:
+        """The registry."""
+        return self._plugins or registry()
+
+    # Families.
+
+    def families(self) -> list[DeclaredFamily]:
+        """Return the families that can be used here, sorted: declared in the workspace, or by a plug-in."""
+        return [family for family in self._all_families() if isinstance(family, DeclaredFamily)]
+
+    def broken_families(self) -> list[Unreadable]:
+        """Return the ``family.json`` files that cannot be used, with the reason."""
+        return [family for family in self._all_families() if isinstance(family, Unreadable)]
+
+    def family(self, name: str) -> DeclaredFamily:
+        """Return one family: as its ``family.json`` declares it, or else as its plug-in provides it.
+
+        Raises:
+            UnknownName: there is no such family.
+            WorkspaceError: its ``family.json`` cannot be used.
+        """
+        file = self._family_file(name)
+        if file.exists():
+            return read_family_file(file, self.plugins)
+        known = {provided.name: provided.item for provided in self.plugins.all("families").values()}
+        if name not in known:
+            raise UnknownName("family", name, {*known, *self._declared_names()})
+        return as_provided(known[name])
+
+    def _all_families(self) -> list[DeclaredFamily | Unreadable]:
+        names = {*self._declared_names(), *(provided.name for provided in self.plugins.all("families").values())}
+        found: list[DeclaredFamily | Unreadable] = []
+        for name in sorted(names):
+            try:
+                found.append(self.family(name))
+            except DynascopeError as error:
+                found.append(Unreadable(name, str(error)))
+        return found
+
+    def _family_file(self, name: str) -> Path:
+        return _inside(self.path / "model_families", name) / "family.json"
+
+    def _declared_names(self) -> list[str]:
+        return sorted(file.parent.name for file in (self.path / "model_families").glob("*/family.json"))
+
+    # Variants.
+
+    def new_variant(self, family: str, settings: Mapping[str, Any] | None = None, preset: str | None = None) -> Variant:
+        """Return the variant with these settings, whether or not it exists on disk yet.
+
+        Raises:
+            UnknownName, InvalidSetting: an unknown family, preset or setting; a value that breaks its rule.
+        """
+        declared = self.family(family)
+        config = declared.configure(settings, preset)
+        return Variant(declared, config, self._variant_folder(config))
+
+    def variants(self, family: str | None = None, **settings: Any) -> list[Variant]:
+        """Return the variants on disk, sorted by family and name; ``p=113`` keeps those with that setting."""
+        found = [entry for entry in self._all_variants() if isinstance(entry, Variant)]
+        return [
+            variant
+            for variant in found
+            if (family is None or variant.family.name == family)
+            and all(variant.config.settings.get(name) == value for name, value in settings.items())
+        ]
+
+    def broken_variants(self) -> list[Unreadable]:
+        """Return the result folders that cannot be read, with the reason."""
+        return [entry for entry in self._all_variants() if isinstance(entry, Unreadable)]
+
+    def variant(self, name: str) -> Variant:
+        """Return a variant by name, or by ``<family>/<name>`` where two families have the name.
+
+        Raises:
+            UnknownName: there is no such variant.
+            WorkspaceError: its files cannot be read.
+        """
+        family, _, short = name.rpartition("/")
+        folders = [
+            folder for folder in self._variant_folders() if folder.name == short and family in ("", folder.parent.name)
+        ]
+        if len(folders) != 1:
+            names = [folder.name for folder in self._variant_folders()]
+            if len(folders) > 1 or family:
+                names = [f"{folder.parent.name}/{folder.name}" for folder in self._variant_folders()]
+            raise UnknownName("variant", name, names)
+        return self._open(folders[0])
+
+    def _all_variants(self) -> list[Variant | Unreadable]:
+        found: list[Variant | Unreadable] = []
+        for folder in self._variant_folders():
+            try:
+                found.append(self._open(folder))
+            except DynascopeError as error:
+                found.append(Unreadable(f"{folder.parent.name}/{folder.name}", str(error)))
+        return found
+
+    def _variant_folders(self) -> list[Path]:
+        return sorted(file.parent for file in (self.path / "results").glob("*/*/config.json"))
+
+    def _open(self, folder: Path) -> Variant:
+        return Variant.open(self.family(folder.parent.name), folder)
+
+    def _variant_folder(self, config: Config) -> Path:
+        return _inside(self.path / "results" / config.family, config.name)
+
+    def __repr__(self) -> str:
+        return f"<workspace {self.path}: {len(self._declared_names())} families, {len(self._variant_folders())} variants>"
+
+
+def find_workspace(path: str | Path | None = None) -> Path:
+    """Return the workspace that was named, or ``DYNASCOPE_WORKSPACE``, or the one here, or ``./workspace``."""
+    if path is not None:
+        return Path(path)
+    named = os.environ.get("DYNASCOPE_WORKSPACE")
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    return here if (here / "model_families").is_dir() else here / "workspace"
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Join a name to a folder; a name that would leave it is refused."""
+    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise InvalidSetting(f"{name!r} cannot be a folder's name: it must not be empty, '.', '..' or hold a slash.")
+    return folder / name

@@ -1,0 +1,45 @@
+"""Loss curves over training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynascope.contract.view import Frame, View
+
+__all__ = ["LOSSES", "TEST_COLOUR", "TRAIN_COLOUR"]
+
+TRAIN_COLOUR = "#0072b2"
+TEST_COLOUR = "#d55e00"
+MOST_POINTS = 2_000
+"""Curves are thinned to about this many points, each of them a real epoch: a screen shows no more."""
+
+
+def draw_losses(frame: Frame) -> Any:
+    """Draw train and test loss, logarithmic, against the epoch."""
+    import holoviews as hv
+    import numpy as np
+
+    metrics = frame.metrics
+    count = len(metrics["epoch"])
+    kept = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)) if count else []
+    epoch = metrics["epoch"][kept]
+    curves = []
+    for split, colour in (("train", TRAIN_COLOUR), ("test", TEST_COLOUR)):
+        loss = hv.Dimension(f"{split}_loss", label="loss", unit="nats")
+        accuracy = hv.Dimension(f"{split}_accuracy", label=f"{split} accuracy")
+        table = (epoch, metrics[f"{split}_loss"][kept], metrics[f"{split}_accuracy"][kept])
+        curve = hv.Curve(table, "epoch", [loss, accuracy], label=split)
+        curves.append(curve.opts(color=colour, line_width=2, tools=["hover"]))
+    return hv.Overlay(curves).opts(
+        hv.opts.Overlay(logy=True, legend_position="top_right", show_grid=True, xlabel="epoch", ylabel="loss (nats)")
+    )
+
+
+LOSSES = View(
+    "losses",
+    "Loss",
+    draw_losses,
+    reads=("metrics",),
+    series=True,
+    description="Mean loss over the train and the test split, natural logarithm. Click to go to the nearest checkpoint.",
+)

@@ -1,0 +1,97 @@
+"""Analyzers that bind to ``cyclic_group``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from dynascope import Analyzer, Output, Step
+
+from dynascope_fourier.basis import component_names, fourier_basis, frequencies
+from dynascope_fourier.spectra import frequency_power, gini, variance_fractions
+
+__all__ = ["EmbeddingFrequencies", "NeuronFrequencies"]
+
+BY_FREQUENCY = {"frequency": 1}
+
+
+class EmbeddingFrequencies(Analyzer):
+    """Fourier components of the embedding over the number tokens.
+
+    Source: Nanda et al. 2023, section 4.1; the Gini coefficient as in section 5.1.
+    """
+
+    name = "embedding_frequencies"
+    title = "Dominant embedding frequencies"
+    description = "Norm over the model dimension of each Fourier component of the embedding of the number tokens."
+    needs = ("cyclic_group",)
+    reads = ("embedding",)
+    outputs = {
+        "component": Output(("component",), "str", "1", "row of the Fourier basis"),
+        "component_norm": Output(("component",), "float32", "1", "Euclidean norm of the component over the model dimension"),
+        "power_share": Output(("frequency",), "float32", "1", "share of the non-constant power", BY_FREQUENCY),
+        "gini": Output((), "float64", "1", "Gini coefficient of the component norms, the constant among them"),
+        "gini_without_constant": Output((), "float64", "1", "Gini coefficient of the non-constant component norms"),
+    }
+
+    def analyze(self, step: Step) -> Mapping[str, Any]:
+        group = step.context["cyclic_group"]
+        embedding = step["embedding"][group.first_token : group.first_token + group.order].astype(np.float64)
+        norm = np.linalg.norm(fourier_basis(group.order) @ embedding, axis=1)
+        power = frequency_power(norm**2)
+        total = power.sum()
+        return {
+            "component": component_names(group.order),
+            "component_norm": norm,
+            "power_share": power / total if total else power,
+            "gini": np.float64(gini(norm)),
+            "gini_without_constant": np.float64(gini(norm[1:])),
+        }
+
+
+class NeuronFrequencies(Analyzer):
+    """Which neurons respond to which single frequency.
+
+    Source: Nanda et al. 2023, section 4.2 and appendix; key frequencies by clusters of neurons with a share of
+    at least ``cluster_share`` and a floor of ``cluster_floor`` of the live neurons, so that a few stray neurons
+    make no key frequency.
+    """
+
+    name = "neuron_frequencies"
+    title = "Neuron frequency clusters"
+    description = "Share of each neuron's variance over the pairs (a, b) that a single frequency explains, and clusters by it."
+    needs = ("cyclic_group",)
+    reads = ("neurons",)
+    probe_axes = ("a", "b")
+    parameters = {"cluster_share": 0.85, "cluster_floor": 0.02}
+    outputs = {
+        "fraction": Output(("frequency", "neuron"), "float32", "1", "share of the neuron's variance", BY_FREQUENCY),
+        "best_frequency": Output(("neuron",), "int32", "1", "frequency with the largest share; 0 for a constant neuron"),
+        "best_share": Output(("neuron",), "float32", "1", "that share"),
+        "cluster": Output(("neuron",), "int32", "1", "best frequency where its share reaches cluster_share, else 0"),
+        "cluster_size": Output(("frequency",), "int32", "neurons", "neurons in the frequency's cluster", BY_FREQUENCY),
+        "is_key": Output(("frequency",), "int8", "1", "1 where the cluster reaches cluster_floor of live neurons", BY_FREQUENCY),
+        "live_neurons": Output((), "int32", "neurons", "neurons that are not constant over the probe"),
+    }
+
+    def analyze(self, step: Step) -> Mapping[str, Any]:
+        group = step.context["cyclic_group"]
+        maps = np.ascontiguousarray(np.moveaxis(step.unfolded("neurons"), -1, 0))
+        fraction = variance_fractions(maps)
+        best = fraction.argmax(axis=0)
+        share = fraction.max(axis=0)
+        live = share > 0
+        best_frequency = np.where(live, best + 1, 0)
+        cluster = np.where(share >= self.parameters["cluster_share"], best_frequency, 0)
+        size = np.bincount(cluster, minlength=len(frequencies(group.order)) + 1)[1:]
+        floor = max(self.parameters["cluster_floor"] * live.sum(), 1)
+        return {
+            "fraction": fraction,
+            "best_frequency": best_frequency.astype(np.int32),
+            "best_share": share,
+            "cluster": cluster.astype(np.int32),
+            "cluster_size": size.astype(np.int32),
+            "is_key": size >= floor,
+            "live_neurons": np.int32(live.sum()),
+        }

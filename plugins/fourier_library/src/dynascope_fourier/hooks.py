@@ -1,0 +1,23 @@
+"""What this plug-in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dynascope import Analyzer, View, hookimpl
+
+
+@hookimpl
+def dynascope_analyzers() -> Iterable[Analyzer]:
+    """Provide the analyzers that bind to ``cyclic_group``."""
+    from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
+
+    return [EmbeddingFrequencies(), NeuronFrequencies()]
+
+
+@hookimpl
+def dynascope_views() -> Iterable[View]:
+    """Provide their views."""
+    from dynascope_fourier.views import EMBEDDING_SPECTRUM, NEURON_CLUSTERS
+
+    return [EMBEDDING_SPECTRUM, NEURON_CLUSTERS]

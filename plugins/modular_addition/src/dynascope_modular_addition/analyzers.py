@@ -1,0 +1,31 @@
+"""Analyzers of modular arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from dynascope import Analyzer, Output, Step
+
+__all__ = ["NeuronActivations"]
+
+
+class NeuronActivations(Analyzer):
+    """The activation of every neuron on every pair, at the answer position."""
+
+    name = "neuron_activations"
+    title = "Neuron activation maps"
+    description = "Activation of each neuron after its non-linearity, at the answer position, over the pairs (a, b)."
+    reads = ("neurons",)
+    probe_axes = ("a", "b")
+    outputs = {
+        "activation": Output(
+            ("neuron", "a", "b"), "float32", "1", "activation after the non-linearity", chunk=("neuron",), packed="int16"
+        ),
+        "largest": Output(("neuron",), "float32", "1", "largest activation over the pairs"),
+    }
+
+    def analyze(self, step: Step) -> Mapping[str, Any]:
+        maps = np.moveaxis(step.unfolded("neurons"), -1, 0)
+        return {"activation": maps, "largest": maps.max(axis=(1, 2))}
