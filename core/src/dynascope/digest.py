@@ -28,7 +28,7 @@ def digest_of(value: Any) -> str:
 
 def _feed(hasher: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        array = np.ascontiguousarray(value)
+        array = np.asarray(value, order="C")
         hasher.update(f"array {array.dtype.str} {array.shape} ".encode())
         hasher.update(array.data if array.size else b"")
     elif isinstance(value, (str, int, float, type(None), np.generic)):

@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "AnalysisError",
     "ArtifactError",
     "CheckpointError",
     "DynascopeError",
+    "Failure",
     "InvalidSetting",
     "PluginError",
     "TrainingError",
@@ -78,23 +81,45 @@ class TrainingError(DynascopeError):
     exit_code = 1
 
 
-class AnalysisError(DynascopeError):
-    """One or more analyzers failed; what succeeded is stored.
+@dataclass(frozen=True)
+class Failure:
+    """One unit of analysis that failed.
 
     Attributes:
-        failures: one exception per failed unit, each with notes that name analyzer, epoch and file.
+        analyzer: its id and version; empty where the checkpoint itself cannot be used.
+        epoch, file: the checkpoint.
+        error: what was raised.
+    """
+
+    analyzer: str
+    epoch: int
+    file: Path
+    error: Exception
+
+
+class AnalysisError(DynascopeError):
+    """One or more units failed; what succeeded is stored.
+
+    Attributes:
+        failures: every unit that failed.
     """
 
     exit_code = 1
 
-    def __init__(self, failures: Iterable[Exception]) -> None:
+    def __init__(self, failures: Iterable[Failure]) -> None:
         self.failures = tuple(failures)
-        lines = []
+        alike: dict[tuple[str, str], list[Failure]] = {}
         for failure in self.failures:
-            notes = "; ".join(getattr(failure, "__notes__", ()))
-            lines.append(f"  {type(failure).__name__}: {failure.args[0] if failure.args else ''} ({notes})")
-        count = len(lines)
+            error = failure.error
+            text = str(error) if isinstance(error, DynascopeError) else f"{type(error).__name__}: {error}"
+            alike.setdefault((failure.analyzer, text), []).append(failure)
+        lines = []
+        for (analyzer, text), group in alike.items():
+            who = f"analyzer {analyzer}, " if analyzer else ""
+            epochs = ", ".join(str(failure.epoch) for failure in group)
+            files = str(group[0].file) if len(group) == 1 else f"{len(group)} files in {group[0].file.parent}"
+            lines.append(f"  {who}epoch{'s' if len(group) > 1 else ''} {epochs} ({files}):\n    {text}")
+        count = len(self.failures)
         super().__init__(
-            f"{count} unit{'s' if count != 1 else ''} of analysis failed; the others are stored:\n"
-            + "\n".join(lines)
+            f"{count} unit{'s' if count != 1 else ''} of analysis failed; the others are stored.\n" + "\n".join(lines)
         )

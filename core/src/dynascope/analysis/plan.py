@@ -9,7 +9,7 @@ from typing import Any
 from dynascope.contract.analyzer import Activation, Analyzer, Read, Weight
 from dynascope.contract.probe import Batch
 from dynascope.digest import digest_of
-from dynascope.errors import CheckpointError, UnknownName
+from dynascope.errors import CheckpointError, Failure, UnknownName
 from dynascope.plugins.registry import Provided, Registry
 from dynascope.store.units import Stamp, list_units, parameters_text
 from dynascope.store.variant import Variant
@@ -86,7 +86,7 @@ class Plan:
     stale: int
     missing: int
     not_applicable: tuple[NotApplicable, ...]
-    unreadable: tuple[CheckpointError, ...]
+    unreadable: tuple[Failure, ...]
 
 
 def plan(
@@ -157,7 +157,7 @@ def _compared(
         try:
             checkpoint = variant.checkpoint_folder.digest(epoch)
         except CheckpointError as error:
-            unreadable.append(error)
+            unreadable.append(Failure("", epoch, variant.checkpoint_folder.file(epoch), error))
             continue
         units = []
         for one in bound:

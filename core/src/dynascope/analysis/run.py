@@ -10,7 +10,7 @@ import numpy as np
 
 from dynascope.analysis.plan import Bound, Plan, plan
 from dynascope.contract.analyzer import Activation, Step, Weight
-from dynascope.errors import AnalysisError, CheckpointError, DynascopeError, UnknownName
+from dynascope.errors import AnalysisError, CheckpointError, Failure, UnknownName
 from dynascope.plugins.registry import Registry, registry
 from dynascope.store.atomic import remove_leftovers
 from dynascope.store.units import Stamp, write_unit
@@ -68,7 +68,7 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
     """
     artifacts = work.variant.artifacts_of(work.probe)
     total = sum(len(task.units) for task in work.tasks)
-    failures: list[Exception] = list(work.unreadable)
+    failures = list(work.unreadable)
     model = _Model(work)
     done = 0
     for bound in work.analyzers:
@@ -77,18 +77,15 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
         try:
             arrays = model.read(task.epoch, [bound for bound, _ in task.units])
         except Exception as error:  # one unusable checkpoint must not stop the others
-            if not isinstance(error, DynascopeError):
-                error.add_note(f"checkpoint {work.variant.checkpoint_folder.file(task.epoch)}")
-            failures.append(error)
+            failures.append(Failure("", task.epoch, work.variant.checkpoint_folder.file(task.epoch), error))
         else:
             for bound, stamp in task.units:
                 try:
                     _run_unit(work, bound, stamp, arrays)
                 except Exception as error:  # any error of a plug-in is reported, with its place, at the end
-                    error.add_note(f"analyzer {bound.provided.id} {bound.provided.plugin_version}, epoch {task.epoch}")
-                    error.add_note(f"checkpoint {work.variant.checkpoint_folder.file(task.epoch)}")
                     log.debug("Unit failed.", exc_info=error)
-                    failures.append(error)
+                    who = f"{bound.provided.id} {bound.provided.plugin_version}"
+                    failures.append(Failure(who, task.epoch, work.variant.checkpoint_folder.file(task.epoch), error))
         done += len(task.units)
         if progress is not None:
             progress(done, total)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dynascope.analysis import run
 from dynascope.analysis.plan import plan
 from dynascope.cli.tables import say
-from dynascope.errors import AnalysisError, InvalidSetting
+from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.plugins.registry import registry
 from dynascope.store.workspace import Workspace
 from dynascope.training import loop
@@ -106,7 +106,7 @@ def analyze(
     if not chosen:
         say("No variant yet. Train one: dynascope train FAMILY")
         return
-    failures: list[Exception] = []
+    failures: list[Failure] = []
     plugins = registry()
     for variant in chosen:
         picked = None

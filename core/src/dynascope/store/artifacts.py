@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Artifacts"]
 
+CACHE_BYTES = 32 * 1024 * 1024
+
 
 class Artifacts(Mapping[int, "EpochArtifacts"]):
     """The artifacts of one variant under one probe.
@@ -32,6 +35,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._recent = _Recent(CACHE_BYTES)
 
     def analyzers(self) -> list[str]:
         """Return the ids of the analyzers that have at least one unit, sorted."""
@@ -83,8 +87,15 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
             raise ArtifactError(
                 f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
             )
-        with open_trusted(unit.path) as file:
-            return _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
+        # A unit's name says what is in it, so that what was read once stays right.
+        key = (unit, name, tuple(at.items()))
+        found = self._recent.get(key)
+        if found is None:
+            with open_trusted(unit.path) as file:
+                found = _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
+            found.values.flags.writeable = False
+            self._recent.put(key, found)
+        return found
 
     def series(self, array: str, **at: int | str) -> xr.DataArray:
         """Return an array at every epoch, with ``epoch`` as its first axis.
@@ -161,6 +172,28 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def _all_epochs(self) -> list[int]:
         return sorted({epoch for analyzer in self.analyzers() for epoch in self.epochs(analyzer)})
+
+
+class _Recent:
+    """The arrays read last, up to a number of bytes in all."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget, self._bytes = budget, 0
+        self._arrays: OrderedDict[Any, xr.DataArray] = OrderedDict()
+
+    def get(self, key: Any) -> xr.DataArray | None:
+        array = self._arrays.get(key)
+        if array is not None:
+            self._arrays.move_to_end(key)
+        return array
+
+    def put(self, key: Any, array: xr.DataArray) -> None:
+        if array.nbytes > self._budget // 8:
+            return
+        self._arrays[key] = array
+        self._bytes += array.nbytes
+        while self._bytes > self._budget:
+            self._bytes -= self._arrays.popitem(last=False)[1].nbytes
 
 
 class EpochArtifacts(Mapping[str, "Mapping[str, xr.DataArray]"]):

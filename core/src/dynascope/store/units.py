@@ -162,7 +162,7 @@ def _checked(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict
         widening = array.dtype.kind == "b" or np.can_cast(array.dtype, wanted, "same_kind")
         if not widening:
             raise ArtifactError(f"output {name!r} is declared as {wanted}; the array is {array.dtype}.")
-        checked[name] = np.ascontiguousarray(array, dtype=wanted)
+        checked[name] = np.asarray(array, dtype=wanted, order="C")
     return checked
 
 
@@ -184,7 +184,7 @@ def _write_axis(
         values, units, description = arrays[dim], own.units, own.description
     else:
         base = max((output.index_base.get(dim, 0) for output in outputs.values()), default=0)
-        values, units, description = np.arange(base, base + size, dtype=np.int32), "1", f"{dim}, from {base}"
+        values, units, description = np.arange(base, base + size, dtype=np.int64), "1", f"{dim}, from {base}"
     if values.dtype.kind == "U":
         scale = group.create_dataset(dim, data=values.astype(object), dtype=h5py.string_dtype())
     else:

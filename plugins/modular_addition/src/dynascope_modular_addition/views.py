@@ -16,23 +16,37 @@ LARGEST = "modular_addition.neuron_activations/largest"
 
 
 class NeuronChoice(param.Parameterized):
-    """Which neuron to show."""
+    """Which neuron to show, and what its brightest colour stands for."""
 
     neuron = param.Integer(0, bounds=(0, None), doc="index of the neuron")
+    colours = param.Selector(
+        default="fixed over training",
+        objects=["fixed over training", "of this epoch"],
+        doc="fixed: the brightest colour is the neuron's largest activation at any checkpoint; of this epoch: each "
+        "epoch is shown as a share of its own largest activation",
+    )
+
+
+def _image(frame: Frame) -> np.ndarray[Any, Any]:
+    """Return the neuron's map as a picture, ``"b a"``."""
+    controls = frame.controls
+    picture = frame.read(ACTIVATION, neuron=controls.neuron).values.T
+    if controls.colours == "of this epoch":
+        picture = picture / (float(frame.read(LARGEST, neuron=controls.neuron)) or 1.0)
+    return np.ascontiguousarray(picture)
 
 
 def draw_neuron_map(frame: Frame) -> Any:
-    """Draw one neuron's activation over (a, b); its colours keep their meaning over training."""
+    """Draw one neuron's activation over (a, b)."""
     import holoviews as hv
 
-    neuron = frame.controls.neuron
-    activation = frame.read(ACTIVATION, neuron=neuron)
-    top = float(frame.series(LARGEST, neuron=neuron).max()) or 1.0
-    image = hv.Image(
-        (activation["a"].values, activation["b"].values, activation.values.T),
-        ["a", "b"],
-        hv.Dimension("activation"),
-    )
+    controls = frame.controls
+    axis = np.arange(frame.read(ACTIVATION, neuron=controls.neuron).sizes["a"])
+    if controls.colours == "of this epoch":
+        top, label = 1.0, "share of the largest"
+    else:
+        top, label = float(frame.series(LARGEST, neuron=controls.neuron).max()) or 1.0, "activation"
+    image = hv.Image((axis, axis, _image(frame)), ["a", "b"], hv.Dimension("activation", label=label))
     return image.opts(
         cmap="viridis",
         clim=(0, top),
@@ -46,8 +60,7 @@ def draw_neuron_map(frame: Frame) -> Any:
 
 def move_neuron_map(frame: Frame) -> Mapping[str, Any]:
     """Return what changes with the epoch."""
-    activation = frame.read(ACTIVATION, neuron=frame.controls.neuron)
-    return {"image": [np.ascontiguousarray(activation.values.T)]}
+    return {"image": [_image(frame)]}
 
 
 NEURON_MAP = View(
@@ -57,5 +70,5 @@ NEURON_MAP = View(
     reads=(ACTIVATION, LARGEST),
     columns=move_neuron_map,
     controls=NeuronChoice,
-    description="Activation of one neuron at the answer position, over all pairs (a, b). Colours are fixed over training.",
+    description="Activation of one neuron at the answer position, over all pairs (a, b).",
 )

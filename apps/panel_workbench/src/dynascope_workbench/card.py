@@ -1,0 +1,131 @@
+"""One view on the page: its picture, its controls, and, if it fails, its own error, while the others go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+from dynascope import Variant
+from dynascope.frames import StoredFrame, fitted_controls, missing_arrays
+from dynascope.plugins import Provided
+
+from dynascope_workbench.drawing import Drawing
+
+__all__ = ["ViewCard"]
+
+log = logging.getLogger(__name__)
+
+
+class ViewCard:
+    """A guarded view.
+
+    Args:
+        provided: the view, with its plug-in.
+        jump: called with an epoch when a series is clicked.
+
+    Attributes:
+        error: what went wrong; empty while the view is fine.
+        drawing: the picture; None before the first and after an error.
+    """
+
+    def __init__(self, provided: Provided, jump: Callable[[float], None]) -> None:
+        self.provided, self._jump = provided, jump
+        self.error = ""
+        self.drawing: Drawing | None = None
+        self.controls: Any = None
+        self._frame: StoredFrame | None = None
+        self._picture = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._widgets = pn.Row(margin=0, align="center")
+        title = pmui.Typography(provided.item.title, variant="subtitle1", sx={"fontWeight": 600}, margin=(0, 8))
+        header = pmui.Row(title, pn.HSpacer(), self._widgets, sizing_mode="stretch_width", sx={"minHeight": "44px", "alignItems": "center"}, margin=0)
+        note = pmui.Typography(
+            provided.item.description, variant="caption", sx={"color": "text.secondary", "display": "block"}, margin=(0, 8, 6, 8)
+        )
+        self.panel = pmui.Paper(
+            header, self._picture, note, elevation=0, variant="outlined", sizing_mode="stretch_width",
+            sx={"padding": "6px 10px", "borderRadius": "10px"}, margin=0, css_classes=["view-card"],
+        )  # fmt: skip
+
+    def show(self, variant: Variant, probe: str, epoch: int) -> None:
+        """Draw the view for a variant; say what it lacks if it cannot be drawn."""
+        self._guarded(lambda: self._show(variant, probe, epoch))
+
+    def move(self, epoch: int) -> None:
+        """Show another epoch. A view that failed is drawn anew, and may recover."""
+        if self._frame is None:
+            return
+        self._frame = self._frame.moved_to(epoch)
+        if self.drawing is not None:
+            drawing, frame = self.drawing, self._frame
+            self._guarded(lambda: drawing.move(frame))
+        else:
+            self._guarded(self._draw)
+
+    def _show(self, variant: Variant, probe: str, epoch: int) -> None:
+        self.drawing, self._frame = None, None
+        view, artifacts = self.provided.item, variant.artifacts_of(probe)
+        missing = missing_arrays(view, variant, artifacts)
+        if missing:
+            self._widgets[:] = []
+            self._picture[:] = [
+                pmui.Alert(
+                    f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {variant.name}",
+                    severity="info", sizing_mode="stretch_width",
+                )
+            ]  # fmt: skip
+            return
+        self.controls = fitted_controls(view, artifacts, self.controls)
+        self._frame = StoredFrame(variant, artifacts, view, epoch, self.controls)
+        self._widgets[:] = _widgets(self.controls)
+        if self.controls is not None:
+            self.controls.param.watch(lambda *_: self._guarded(self._draw), _names(self.controls))
+        self._draw()
+
+    def _draw(self) -> None:
+        assert self._frame is not None
+        self.drawing = None
+        drawing = Drawing(self.provided.item, self._frame, self._jump)
+        self._picture[:] = [pn.pane.Bokeh(drawing.root, sizing_mode="stretch_width", margin=0)]
+        self.drawing, self.error = drawing, ""
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # a view is a plug-in's code: whatever it raises belongs in its card
+            where = f"{self.provided.id} (plug-in {self.provided.distribution} {self.provided.plugin_version})"
+            log.warning("View %s failed.", where, exc_info=True)
+            self.drawing = None
+            self.error = f"{type(error).__name__}: {error}"
+            at = f" at epoch {self._frame.epoch}" if self._frame is not None else ""
+            message = pmui.Alert(title=f"{where} failed{at}", object=self.error, severity="error", sizing_mode="stretch_width")
+            self._picture[:] = [message]
+
+
+def _names(controls: Any) -> list[str]:
+    return [name for name in controls.param if name != "name"]
+
+
+def _widgets(controls: Any) -> list[Any]:
+    """Return one widget for each control; a bounded whole number can be typed and stepped."""
+    if controls is None:
+        return []
+    widgets = []
+    for name in _names(controls):
+        parameter = controls.param[name]
+        label = name.replace("_", " ")
+        if getattr(parameter, "bounds", None) and None not in parameter.bounds and isinstance(getattr(controls, name), int):
+            low, high = parameter.bounds
+            widgets.append(
+                pmui.IntInput.from_param(
+                    parameter, label=f"{label} ({low}-{high})", start=low, end=high, width=140, size="small", margin=(4, 0, 4, 10)
+                )
+            )
+        elif isinstance(parameter, param.Selector):
+            widgets.append(pmui.Select.from_param(parameter, label=label, width=190, size="small", margin=(4, 0, 4, 10)))
+        else:
+            widgets.append(pn.Param(controls.param, parameters=[name], show_name=False, margin=0)[0])
+    return widgets

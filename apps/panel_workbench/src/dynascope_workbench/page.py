@@ -1,0 +1,155 @@
+"""The page of one browser tab: the cursor, the epoch control, and a grid of guarded views."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+from dynascope import DynascopeError, Registry, Variant, Workspace, registry
+from dynascope.store.workspace import find_workspace
+from panel.io import hold
+
+from dynascope_workbench.access import refusal
+from dynascope_workbench.card import ViewCard
+from dynascope_workbench.cursor import Cursor
+from dynascope_workbench.player import EpochPlayer
+
+__all__ = ["Explore", "workbench"]
+
+log = logging.getLogger(__name__)
+
+TITLE = "Dynascope"
+THEME = {
+    "palette": {"primary": {"main": "#0072b2"}},
+    "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
+}
+
+
+class Explore:
+    """The views of one variant, moved together.
+
+    Args:
+        workspace: where variants are read.
+        plugins: what provides the views.
+
+    Attributes:
+        cursor: what the views follow.
+        cards: the views, sorted by id, series first.
+    """
+
+    def __init__(self, workspace: Workspace, plugins: Registry) -> None:
+        self.workspace = workspace
+        self.cursor = Cursor()
+        self._variants = {f"{variant.family.name}/{variant.name}": variant for variant in workspace.variants()}
+        entries = sorted(plugins.all("views").values(), key=lambda entry: (not entry.item.series, entry.id))
+        self.cards = [ViewCard(entry, self.cursor.jump) for entry in entries]
+        self.player = EpochPlayer(sizing_mode="stretch_width", margin=(6, 4))
+        # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
+        self.player.param.watch(lambda event: setattr(self.cursor, "index", event.new), "index")
+        self.cursor.param.watch(lambda event: setattr(self.player, "index", event.new), "index")
+        self.cursor.param.watch(self._follow, ["variant", "probe", "index"])
+        if self._variants:
+            self.cursor.variant = next(iter(self._variants))
+
+    @property
+    def variant(self) -> Variant | None:
+        """The variant at the cursor."""
+        return self._variants.get(self.cursor.variant)
+
+    def panel(self) -> Any:
+        """Return the page's content."""
+        if not self._variants:
+            lines = ["There is no variant in this workspace yet. Train one: `dynascope train FAMILY`."]
+            lines += [f"{row.name}: {row.error}" for row in self.workspace.broken_variants()]
+            return pmui.Alert("\n\n".join(lines), severity="info", sizing_mode="stretch_width", margin=16)
+        names = {name.partition("/")[2] if self._unique(name) else name: name for name in self._variants}
+        choice = pmui.Select(
+            label="variant", options=names, value=self.cursor.variant, width=340, size="small", margin=(8, 4, 4, 4)
+        )
+        choice.param.watch(lambda event: setattr(self.cursor, "variant", event.new), "value")
+        bar = pmui.Paper(
+            pmui.Row(choice, self.player, sizing_mode="stretch_width", sx={"alignItems": "center", "flexWrap": {"xs": "wrap", "md": "nowrap"}}),
+            elevation=2, sizing_mode="stretch_width", margin=0,
+            sx={"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"},
+        )  # fmt: skip
+        grid = pmui.Grid(
+            *(pmui.Grid(card.panel, size={"xs": 12, "lg": 6}) for card in self.cards),
+            container=True, spacing=2, sizing_mode="stretch_width", margin=(14, 0, 0, 0),
+        )  # fmt: skip
+        return pn.Column(bar, grid, sizing_mode="stretch_width", margin=(14, 14))
+
+    def _unique(self, name: str) -> bool:
+        short = name.partition("/")[2]
+        return sum(other.partition("/")[2] == short for other in self._variants) == 1
+
+    def _follow(self, *events: Any) -> None:
+        """The one dispatcher: every view is moved in one batch, each guarded by its card."""
+        changed = {event.name for event in events}
+        variant = self.variant
+        if variant is None:
+            return
+        with hold(freeze=True):
+            if changed & {"variant", "probe"}:
+                self._open(variant, fresh="variant" in changed)
+            else:
+                for card in self.cards:
+                    card.move(self.cursor.epoch)
+
+    def _open(self, variant: Variant, *, fresh: bool) -> None:
+        """Show another variant; at the checkpoint nearest to the epoch that was shown before."""
+        earlier = self.cursor.epoch if self.cursor.epochs else None
+        epochs = variant.checkpoints
+        with param.parameterized.discard_events(self.cursor):
+            self.cursor.probe = variant.family.probe if fresh or not self.cursor.probe else self.cursor.probe
+            self.cursor.epochs = epochs
+            self.cursor.index = max(len(epochs) - 1, 0)
+            if earlier is not None:
+                self.cursor.jump(earlier)
+        self.player.param.update(epochs=epochs, index=self.cursor.index)
+        for card in self.cards:
+            card.show(variant, self.cursor.probe, self.cursor.epoch)
+
+
+def workbench(workspace: str | None = None) -> Any:
+    """Return the page for one browser tab.
+
+    Args:
+        workspace: its folder; ``DYNASCOPE_WORKSPACE``, the one here, or ``./workspace`` by default.
+    """
+    pn.extension(notifications=True)
+    refused = refusal(pn.state.headers)
+    if refused is not None:
+        return pmui.Alert(refused, severity="error")
+    plugins = registry()
+    try:
+        content = Explore(Workspace(find_workspace(workspace), plugins), plugins).panel()
+    except DynascopeError as error:
+        content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
+    return pmui.Page(
+        title=TITLE,
+        header=[_versions(plugins)],
+        main=[content],
+        theme_config=THEME,
+    )
+
+
+def _versions(plugins: Registry) -> Any:
+    """Return the versions of the core and of each plug-in, and a note of those that failed."""
+    from importlib import metadata
+
+    active = [f"{row.name} {row.version}" for row in plugins.plugins if row.status == "active" and row.distribution != "dynascope"]
+    text = " · ".join([f"core {metadata.version('dynascope')}", f"workbench {metadata.version('dynascope-workbench')}", *active])
+    parts: list[Any] = [pmui.Typography(text, variant="caption", sx={"opacity": 0.85}, css_classes=["versions"], margin=(0, 12))]
+    failed = plugins.failed
+    if failed:
+        parts.append(
+            pmui.Alert(
+                f"{len(failed)} plug-in{'s' if len(failed) > 1 else ''} failed: {', '.join(row.name for row in failed)} "
+                "(see: dynascope plugins)",
+                severity="warning", margin=(0, 12), css_classes=["failed-plugins"],
+            )
+        )  # fmt: skip
+    return pmui.Row(*parts, sx={"alignItems": "center", "marginLeft": "auto"}, margin=0)
