@@ -1,8 +1,8 @@
 """Dynascope: train small models, keep checkpoints, measure each with the same instruments, and scrub through them.
 
-    >>> import dynascope
-    >>> dynascope.open("workspace").variants(p=53)  # doctest: +SKIP
-    [<variant p53_seed999_dseed598_frac0.5 of modular_addition_1layer: trained, 62 checkpoints>]
+>>> import dynascope
+>>> dynascope.open("workspace").variants(p=53)  # doctest: +SKIP
+[<variant p53_seed999_dseed598_frac0.5 of modular_addition_1layer: trained, 62 checkpoints>]
 """
 
 from __future__ import annotations

@@ -39,7 +39,10 @@ def main() -> None:
             websocket_origin="*" if options.address not in LOOPBACK else None,
         )
     except OSError as error:
-        print(f"Error: could not listen on {options.address}:{options.port}: {error.strerror}. Choose another --port.", file=sys.stderr)
+        print(
+            f"Error: could not listen on {options.address}:{options.port}: {error.strerror}. Choose another --port.",
+            file=sys.stderr,
+        )
         raise SystemExit(2) from None
     print(f"Dynascope is at http://{options.address}:{server.port}/panel_workbench (stop it with Ctrl-C)", flush=True)
     try:

@@ -28,4 +28,7 @@ def refusal(headers: Mapping[str, str]) -> str | None:
     allowed = {*LOCAL, *(entry.strip().lower() for entry in os.environ.get("DYNASCOPE_ALLOWED_HOSTS", "").split(","))}
     if name.lower() in allowed - {""}:
         return None
-    return f"This workbench serves only its own machine. To use it as {name}, start it with DYNASCOPE_ALLOWED_HOSTS={name}."
+    return (
+        "This workbench serves only its own machine. "
+        f"To use it as {name}, start it with DYNASCOPE_ALLOWED_HOSTS={name}."
+    )

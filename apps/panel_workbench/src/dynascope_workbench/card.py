@@ -9,10 +9,10 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 import param
+
 from dynascope import Variant
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays
 from dynascope.plugins import Provided
-
 from dynascope_workbench.drawing import Drawing
 
 __all__ = ["ViewCard"]
@@ -41,9 +41,19 @@ class ViewCard:
         self._picture = pn.Column(sizing_mode="stretch_width", margin=0)
         self._widgets = pn.Row(margin=0, align="center")
         title = pmui.Typography(provided.item.title, variant="subtitle1", sx={"fontWeight": 600}, margin=(0, 8))
-        header = pmui.Row(title, pn.HSpacer(), self._widgets, sizing_mode="stretch_width", sx={"minHeight": "44px", "alignItems": "center"}, margin=0)
+        header = pmui.Row(
+            title,
+            pn.HSpacer(),
+            self._widgets,
+            sizing_mode="stretch_width",
+            sx={"minHeight": "44px", "alignItems": "center"},
+            margin=0,
+        )
         note = pmui.Typography(
-            provided.item.description, variant="caption", sx={"color": "text.secondary", "display": "block"}, margin=(0, 8, 6, 8)
+            provided.item.description,
+            variant="caption",
+            sx={"color": "text.secondary", "display": "block"},
+            margin=(0, 8, 6, 8),
         )
         self.panel = pmui.Paper(
             header, self._picture, note, elevation=0, variant="outlined", sizing_mode="stretch_width",
@@ -101,7 +111,9 @@ class ViewCard:
             self.drawing = None
             self.error = f"{type(error).__name__}: {error}"
             at = f" at epoch {self._frame.epoch}" if self._frame is not None else ""
-            message = pmui.Alert(title=f"{where} failed{at}", object=self.error, severity="error", sizing_mode="stretch_width")
+            message = pmui.Alert(
+                title=f"{where} failed{at}", object=self.error, severity="error", sizing_mode="stretch_width"
+            )
             self._picture[:] = [message]
 
 
@@ -117,15 +129,27 @@ def _widgets(controls: Any) -> list[Any]:
     for name in _names(controls):
         parameter = controls.param[name]
         label = name.replace("_", " ")
-        if getattr(parameter, "bounds", None) and None not in parameter.bounds and isinstance(getattr(controls, name), int):
+        if (
+            getattr(parameter, "bounds", None)
+            and None not in parameter.bounds
+            and isinstance(getattr(controls, name), int)
+        ):
             low, high = parameter.bounds
             widgets.append(
                 pmui.IntInput.from_param(
-                    parameter, label=f"{label} ({low}-{high})", start=low, end=high, width=140, size="small", margin=(4, 0, 4, 10)
+                    parameter,
+                    label=f"{label} ({low}-{high})",
+                    start=low,
+                    end=high,
+                    width=140,
+                    size="small",
+                    margin=(4, 0, 4, 10),
                 )
             )
         elif isinstance(parameter, param.Selector):
-            widgets.append(pmui.Select.from_param(parameter, label=label, width=190, size="small", margin=(4, 0, 4, 10)))
+            widgets.append(
+                pmui.Select.from_param(parameter, label=label, width=190, size="small", margin=(4, 0, 4, 10))
+            )
         else:
             widgets.append(pn.Param(controls.param, parameters=[name], show_name=False, margin=0)[0])
     return widgets

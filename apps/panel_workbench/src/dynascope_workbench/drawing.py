@@ -12,6 +12,7 @@ import holoviews as hv
 from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, Span
 from bokeh.plotting import figure as Figure
+
 from dynascope import ArtifactError, View
 from dynascope.frames import StoredFrame
 
@@ -81,7 +82,9 @@ class Drawing:
             if column in source.data and (not slash or name.split("#")[0] == label)
         ]
         if len(having) != 1:
-            offered = sorted(f"{name.split('#')[0]}/{column}" for name, source in self._sources.items() for column in source.data)
+            offered = sorted(
+                f"{name.split('#')[0]}/{column}" for name, source in self._sources.items() for column in source.data
+            )
             raise ArtifactError(
                 f"View {self.view.name} moves the column {key!r}, which {len(having)} elements of its picture have; "
                 f"one must. The picture has {', '.join(offered)}."

@@ -8,10 +8,10 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 import param
-from dynascope import DynascopeError, Registry, Variant, Workspace, registry
-from dynascope.store.workspace import find_workspace
 from panel.io import hold
 
+from dynascope import DynascopeError, Registry, Variant, Workspace, registry
+from dynascope.store.workspace import find_workspace
 from dynascope_workbench.access import refusal
 from dynascope_workbench.card import ViewCard
 from dynascope_workbench.cursor import Cursor
@@ -26,6 +26,8 @@ THEME = {
     "palette": {"primary": {"main": "#0072b2"}},
     "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
 }
+ONE_LINE = {"alignItems": "center", "flexWrap": {"xs": "wrap", "md": "nowrap"}}
+STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
 
 
 class Explore:
@@ -71,14 +73,19 @@ class Explore:
         )
         choice.param.watch(lambda event: setattr(self.cursor, "variant", event.new), "value")
         bar = pmui.Paper(
-            pmui.Row(choice, self.player, sizing_mode="stretch_width", sx={"alignItems": "center", "flexWrap": {"xs": "wrap", "md": "nowrap"}}),
-            elevation=2, sizing_mode="stretch_width", margin=0,
-            sx={"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"},
-        )  # fmt: skip
+            pmui.Row(choice, self.player, sizing_mode="stretch_width", sx=ONE_LINE),
+            elevation=2,
+            sizing_mode="stretch_width",
+            margin=0,
+            sx=STICKY,
+        )
         grid = pmui.Grid(
             *(pmui.Grid(card.panel, size={"xs": 12, "lg": 6}) for card in self.cards),
-            container=True, spacing=2, sizing_mode="stretch_width", margin=(14, 0, 0, 0),
-        )  # fmt: skip
+            container=True,
+            spacing=2,
+            sizing_mode="stretch_width",
+            margin=(14, 0, 0, 0),
+        )
         return pn.Column(bar, grid, sizing_mode="stretch_width", margin=(14, 14))
 
     def _unique(self, name: str) -> bool:
@@ -140,16 +147,19 @@ def _versions(plugins: Registry) -> Any:
     """Return the versions of the core and of each plug-in, and a note of those that failed."""
     from importlib import metadata
 
-    active = [f"{row.name} {row.version}" for row in plugins.plugins if row.status == "active" and row.distribution != "dynascope"]
-    text = " · ".join([f"core {metadata.version('dynascope')}", f"workbench {metadata.version('dynascope-workbench')}", *active])
-    parts: list[Any] = [pmui.Typography(text, variant="caption", sx={"opacity": 0.85}, css_classes=["versions"], margin=(0, 12))]
-    failed = plugins.failed
+    active = [
+        f"{row.name} {row.version}"
+        for row in plugins.plugins
+        if row.status == "active" and row.distribution != "dynascope"
+    ]
+    text = " · ".join(
+        [f"core {metadata.version('dynascope')}", f"workbench {metadata.version('dynascope-workbench')}", *active]
+    )
+    parts: list[Any] = [
+        pmui.Typography(text, variant="caption", sx={"opacity": 0.85}, css_classes=["versions"], margin=(0, 12))
+    ]
+    failed = ", ".join(row.name for row in plugins.failed)
     if failed:
-        parts.append(
-            pmui.Alert(
-                f"{len(failed)} plug-in{'s' if len(failed) > 1 else ''} failed: {', '.join(row.name for row in failed)} "
-                "(see: dynascope plugins)",
-                severity="warning", margin=(0, 12), css_classes=["failed-plugins"],
-            )
-        )  # fmt: skip
+        note = f"Plug-ins that failed: {failed} (see: dynascope plugins)"
+        parts.append(pmui.Alert(note, severity="warning", margin=(0, 12), css_classes=["failed-plugins"]))
     return pmui.Row(*parts, sx={"alignItems": "center", "marginLeft": "auto"}, margin=0)

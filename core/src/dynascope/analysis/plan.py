@@ -117,7 +117,9 @@ def plan(
     chosen_probe = registry.probe(probe or family.probe)
     for fact in chosen_probe.needs:
         if fact not in context:
-            raise UnknownName(f"fact in the context of family {family.name}, which probe {chosen_probe.name} needs,", fact, context)
+            raise UnknownName(
+                f"fact in the context of family {family.name}, which probe {chosen_probe.name} needs,", fact, context
+            )
     batch = chosen_probe.make(variant.config)
 
     names = analyzers if analyzers is not None else family.file.analyzers
@@ -126,10 +128,9 @@ def plan(
         if names is None
         else list({entry.id: entry for entry in (registry.find("analyzers", name) for name in names)}.values())
     )
-    bound, not_applicable = [], []
-    for entry in sorted(provided, key=lambda entry: entry.id):
-        result = _bind(entry, variant, context, batch)
-        (bound if isinstance(result, Bound) else not_applicable).append(result)
+    results = [_bind(entry, variant, context, batch) for entry in sorted(provided, key=lambda entry: entry.id)]
+    bound = [result for result in results if isinstance(result, Bound)]
+    not_applicable = [result for result in results if isinstance(result, NotApplicable)]
 
     available = variant.checkpoint_folder.epochs()
     chosen = list(available) if epochs is None else sorted(set(epochs))
@@ -143,8 +144,8 @@ def _compared(
     variant: Variant,
     probe: str,
     batch: Batch,
-    bound: list[Any],
-    not_applicable: list[Any],
+    bound: list[Bound],
+    not_applicable: list[NotApplicable],
     epochs: Sequence[int],
     force: bool,
 ) -> Plan:

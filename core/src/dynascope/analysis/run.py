@@ -95,9 +95,7 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
         raise AnalysisError(failures)
 
 
-def _run_unit(
-    work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array]
-) -> None:
+def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array]) -> None:
     step = Step(
         epoch=stamp.epoch,
         config=work.variant.config,

@@ -23,7 +23,12 @@ app = typer.Typer(
 
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="The workspace; DYNASCOPE_WORKSPACE, the one here, or ./workspace.", show_default=False),
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="The workspace; DYNASCOPE_WORKSPACE, the one here, or ./workspace.",
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEBUG = "--debug"
@@ -68,7 +73,9 @@ def init(path: Annotated[Path, typer.Argument(help="The folder to make.")] = Pat
     from dynascope.store.workspace import Workspace
 
     workspace = Workspace.create(path)
-    tables.say(f"Workspace {workspace.path} has the families {', '.join(family.name for family in workspace.families())}.")
+    tables.say(
+        f"Workspace {workspace.path} has the families {', '.join(family.name for family in workspace.families())}."
+    )
 
 
 @app.command()
@@ -83,12 +90,16 @@ def families(workspace: WorkspaceOption = None, json: JsonOption = False) -> Non
 def train(
     family: Annotated[str, typer.Argument(help="The family's name.")],
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: p=53 seed=1 weight_decay=2.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Settings: p=53 seed=1 weight_decay=2.", show_default=False),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="A named recipe of the family.", show_default=False)] = None,
-    epochs: Annotated[int | None, typer.Option(help="Optimizer updates; the family's default.", show_default=False)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Optimizer updates; the family's default.", show_default=False)
+    ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="Epochs to keep: '0:1500:100,9000:13000:50'; the family's default.", show_default=False)
+        str | None,
+        typer.Option(help="Epochs to keep: '0:1500:100,9000:13000:50'; the family's default.", show_default=False),
     ] = None,
     keep_optimizer: Annotated[
         Literal["all", "last", "none"], typer.Option(help="Keep the optimizer's state with these checkpoints.")
@@ -103,12 +114,16 @@ def train(
 
 @app.command()
 def analyze(
-    variants: Annotated[list[str] | None, typer.Argument(help="Names of variants; all by default.", show_default=False)] = None,
+    variants: Annotated[
+        list[str] | None, typer.Argument(help="Names of variants; all by default.", show_default=False)
+    ] = None,
     analyzer: Annotated[
         list[str] | None, typer.Option("--analyzer", "-a", help="Only this analyzer (repeatable).", show_default=False)
     ] = None,
     probe: Annotated[str | None, typer.Option(help="The probe; the family's default.", show_default=False)] = None,
-    epochs: Annotated[str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what is fresh.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -128,7 +143,9 @@ def variants(workspace: WorkspaceOption = None, json: JsonOption = False) -> Non
 
 @app.command()
 def views(
-    variant: Annotated[str | None, typer.Argument(help="Say what this variant lacks for each view.", show_default=False)] = None,
+    variant: Annotated[
+        str | None, typer.Argument(help="Say what this variant lacks for each view.", show_default=False)
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -150,7 +167,9 @@ def plugins(json: JsonOption = False) -> None:
 def serve(
     path: Annotated[Path | None, typer.Argument(help="The workspace.", show_default=False)] = None,
     port: Annotated[int, typer.Option(help="The port.", min=0, max=65535)] = 5006,
-    address: Annotated[str, typer.Option(help="The address to listen on; anything but loopback is open to the network.")] = "127.0.0.1",
+    address: Annotated[
+        str, typer.Option(help="The address to listen on; anything but loopback is open to the network.")
+    ] = "127.0.0.1",
     open_browser: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
 ) -> None:
     """Serve the workbench on this machine."""
@@ -161,7 +180,14 @@ def serve(
     workspace = _opened(path)
     if importlib.util.find_spec("dynascope_workbench") is None:
         raise PluginError("The workbench is not installed. Install the distribution dynascope-workbench.")
-    command = [sys.executable, "-m", "dynascope_workbench", str(workspace.path), f"--address={address}", f"--port={port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "dynascope_workbench",
+        str(workspace.path),
+        f"--address={address}",
+        f"--port={port}",
+    ]
     os.execv(sys.executable, [*command, *(["--open"] if open_browser else [])])
 
 

@@ -65,7 +65,7 @@ def variants(workspace: Workspace, *, as_json: bool) -> None:
                 "error": "",
             }
         )
-    broken = [
+    broken: list[dict[str, Any]] = [
         {
             **dict.fromkeys(("family", "state", "epoch", "checkpoints", "train_loss", "test_loss", "test_accuracy")),
             "variant": row.name,

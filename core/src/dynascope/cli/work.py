@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from dynascope.analysis import run
 from dynascope.analysis.plan import plan
@@ -74,11 +83,15 @@ def train(
             now = time.monotonic()
             if now - shown > 0.1 or row["epoch"] >= last:
                 shown = now
-                text = f"loss {row['train_loss']:.2e} / {row['test_loss']:.2e}  test accuracy {row['test_accuracy']:.3f}"
+                text = (
+                    f"loss {row['train_loss']:.2e} / {row['test_loss']:.2e}  test accuracy {row['test_accuracy']:.3f}"
+                )
                 bar.update(task, completed=int(row["epoch"]), metrics=text)
 
         try:
-            result = loop.train(variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress)
+            result = loop.train(
+                variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress
+            )
         except KeyboardInterrupt:
             bar.stop()
             say("Interrupted; what was done is kept. Run the same command to continue.")
@@ -126,7 +139,7 @@ def analyze(
         with Progress(*columns, console=_console()) as bar:
             task = bar.add_task(f"analysing {variant.name}", total=total)
             try:
-                run.run_plan(work, lambda done, _, bar=bar, task=task: bar.update(task, completed=done))
+                run.run_plan(work, partial(_advance, bar, task))
             except AnalysisError as error:
                 failures.extend(error.failures)
         kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
@@ -141,6 +154,10 @@ def _picked_epochs(text: str, available: Sequence[int]) -> list[int]:
     for chosen in parse_ranges(text):
         picked.update(chosen if len(chosen) == 1 else set(chosen).intersection(available))
     return sorted(picked)
+
+
+def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 def _console() -> Console:

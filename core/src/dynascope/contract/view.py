@@ -23,9 +23,14 @@ class Frame(Protocol):
         controls: an instance of the view's controls, or None.
     """
 
-    epoch: int
-    epochs: Sequence[int]
-    controls: Any
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def epochs(self) -> Sequence[int]: ...
+
+    @property
+    def controls(self) -> Any: ...
 
     def read(self, array: str, epoch: int | None = None, **at: int | str) -> xr.DataArray:
         """Return an array at the frame's epoch (or another), at the given coordinates: ``neuron=5``."""

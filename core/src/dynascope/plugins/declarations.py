@@ -72,10 +72,10 @@ def _check_analyzer(analyzer: Analyzer) -> None:
 def _check_output(owner: str, output: Output) -> None:
     if output.dtype != "str":
         try:
-            kind, size = np.dtype(output.dtype).kind, np.dtype(output.dtype).itemsize
+            dtype = np.dtype(output.dtype)
+            storable = dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
         except TypeError:
-            kind, size = "?", 0
-        storable = kind in "iu" or (kind == "f" and size >= 4)
+            storable = False
         _require(storable, owner, "dtype must be an integer, float32, float64 or 'str'", output.dtype)
     _require(isinstance(output.dims, tuple), owner, "dims must be a tuple of names", output.dims)
     _require(len(set(output.dims)) == len(output.dims), owner, "dims must differ", output.dims)

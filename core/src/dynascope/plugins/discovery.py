@@ -186,7 +186,7 @@ def _iterated(result: Any, kind: str) -> list[Any]:
 
 
 def _provided(kind: str, item: Any, row: PluginRow) -> Provided:
-    base = KINDS[kind]
+    base: Any = KINDS[kind]
     if inspect.isclass(item):
         raise PluginError(f"dynascope_{kind} returned the class {item.__name__}; did you forget the ()?")
     if not isinstance(item, base):
@@ -216,9 +216,7 @@ def _check_unique(found: list[Provided], earlier: list[Provided]) -> None:
 
 def _names_by_kind(found: list[Provided]) -> dict[str, tuple[str, ...]]:
     return {
-        kind: names
-        for kind in sorted(KINDS)
-        if (names := tuple(entry.name for entry in found if entry.kind == kind))
+        kind: names for kind in sorted(KINDS) if (names := tuple(entry.name for entry in found if entry.kind == kind))
     }
 
 

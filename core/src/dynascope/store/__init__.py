@@ -1,1 +1,1 @@
-"""The workspace on disk: families, variants, checkpoints, metrics, artifacts. docs/file-format.md is its specification."""
+"""The workspace on disk: families, variants, checkpoints, metrics, artifacts (docs/file-format.md)."""

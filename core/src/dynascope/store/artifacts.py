@@ -59,9 +59,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         for unit in self.units(analyzer).values():
             with open_trusted(unit.path) as file:
                 group = file[f"{unit.epoch:08d}/{analyzer}"]
-                return {
-                    name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()
-                }
+                return {name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()}
         return {}
 
     def first_coordinate(self, analyzer: str, axis: str) -> int | None:

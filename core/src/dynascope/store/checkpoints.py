@@ -81,7 +81,7 @@ class CheckpointFolder:
             CheckpointError: there is no such checkpoint, the file is damaged, or it belongs to another variant.
         """
         with self._opened(epoch) as tensors:
-            weights = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118: not a mapping
+            weights = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (not a mapping)
             stated = tensors.metadata()["weights_sha256"]
         if digest_of(weights) != stated:
             raise CheckpointError(
@@ -103,7 +103,7 @@ class CheckpointFolder:
                 f"Checkpoint {path} is damaged or not a safetensors file: {error}. "
                 "Delete the file and train again to restore it."
             ) from None
-        header = tensors.metadata() or {}
+        header: dict[str, str] = tensors.metadata() or {}  # type: ignore[no-untyped-call]
         seen = {key: header.get(key) for key in ("format", "family", "variant", "epoch", "config_sha256")}
         wanted = {
             "format": FORMAT,
@@ -113,7 +113,9 @@ class CheckpointFolder:
             "config_sha256": self.identity,
         }
         if seen != wanted:
-            wrong = ", ".join(f"{key} {seen[key]!r} instead of {wanted[key]!r}" for key in wanted if seen[key] != wanted[key])
+            wrong = ", ".join(
+                f"{key} {seen[key]!r} instead of {wanted[key]!r}" for key in wanted if seen[key] != wanted[key]
+            )
             raise CheckpointError(
                 f"Checkpoint {path} does not belong to variant {self.variant} of {self.family}: {wrong}. "
                 "Move it away; its own variant's folder is where it is read."

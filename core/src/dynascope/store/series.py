@@ -93,7 +93,7 @@ def _write_stacks(
     epoch = out.create_dataset("epoch", data=np.array([unit.epoch for unit in units], dtype=np.int64))
     epoch.make_scale("epoch")
     for name, stack in stacks.items():
-        if isinstance(stack[0], bytes) or getattr(stack[0], "dtype", None) == object:
+        if np.asarray(stack[0]).dtype.kind in "OS":
             dataset = out.create_dataset(name, data=np.array(stack, dtype=object), dtype=h5py.string_dtype())
         else:
             dataset = out.create_dataset(name, data=np.stack(stack), fletcher32=True, chunks=True)

@@ -206,9 +206,7 @@ def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> 
     elif array.ndim == 0 or array.size == 0:
         dataset = group.create_dataset(name, data=stored)
     else:
-        chunks = tuple(
-            1 if dim in output.chunk else size for dim, size in zip(output.dims, array.shape, strict=True)
-        )
+        chunks = tuple(1 if dim in output.chunk else size for dim, size in zip(output.dims, array.shape, strict=True))
         dataset = group.create_dataset(name, data=stored, chunks=chunks, fletcher32=True)
     for axis, dim in enumerate(output.dims):
         dataset.dims[axis].attach_scale(group[dim])

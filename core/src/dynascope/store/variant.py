@@ -48,7 +48,9 @@ class Variant:
         path = folder / "config.json"
         content = read_json(path)
         if content.get("format") != FORMAT:
-            raise WorkspaceError(f"{path} has format {content.get('format')!r}; this version of Dynascope reads {FORMAT}.")
+            raise WorkspaceError(
+                f"{path} has format {content.get('format')!r}; this version of Dynascope reads {FORMAT}."
+            )
         try:
             config = family.configure(content["settings"])
         except KeyError:

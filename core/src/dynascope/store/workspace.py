@@ -172,7 +172,9 @@ class Workspace:
         return _inside(self.path / "results" / config.family, config.name)
 
     def __repr__(self) -> str:
-        return f"<workspace {self.path}: {len(self._declared_names())} families, {len(self._variant_folders())} variants>"
+        return (
+            f"<workspace {self.path}: {len(self._declared_names())} families, {len(self._variant_folders())} variants>"
+        )
 
 
 def find_workspace(path: str | Path | None = None) -> Path:

@@ -80,7 +80,7 @@ class Trainer:
                 f"Training diverged: the train loss is {metrics['train_loss']} at epoch {self.epoch}. Everything "
                 "until the last checkpoint is kept; lower the learning rate, or raise the weight decay."
             )
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         warmup = self.config.training.warmup
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.training.learning_rate * (min(self.epoch / warmup, 1.0) if warmup else 1.0)
@@ -197,8 +197,7 @@ def _train(
     keep_freed_memory()
     trainer = Trainer(variant.family.base, variant.config)
     if resume:
-        weights, state = variant.checkpoint_folder.read(resume), variant.optimizer_folder.read(resume)
-        trainer.restore(resume, weights, state)
+        trainer.restore(resume, variant.checkpoint_folder.read(resume), variant.optimizer_folder.read(resume))
         log.info("Continuing %s from epoch %d.", variant.name, resume)
     _note_state(variant, "training", trainer.epoch, begun)
     state = "interrupted"
@@ -270,9 +269,7 @@ def _optimizer(config: Config, weights: list[torch.Tensor]) -> torch.optim.Optim
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        weights, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
-    )
+    return kind(weights, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True)
 
 
 def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:

@@ -21,7 +21,7 @@ def draw_losses(frame: Frame) -> Any:
 
     metrics = frame.metrics
     count = len(metrics["epoch"])
-    kept = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)) if count else []
+    kept = np.unique(np.linspace(0, max(count - 1, 0), min(count, MOST_POINTS)).round().astype(int))
     epoch = metrics["epoch"][kept]
     curves = []
     for split, colour in (("train", TRAIN_COLOUR), ("test", TEST_COLOUR)):
@@ -41,5 +41,5 @@ LOSSES = View(
     draw_losses,
     reads=("metrics",),
     series=True,
-    description="Mean loss over the train and the test split, natural logarithm. Click to go to the nearest checkpoint.",
+    description="Mean loss over the train and the test split, in nats. Click to go to the nearest checkpoint.",
 )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from dynascope import Analyzer, Output, Step
 
+from dynascope import Analyzer, Output, Step
 from dynascope_fourier.basis import component_names, fourier_basis, frequencies
 from dynascope_fourier.spectra import frequency_power, gini, variance_fractions
 
@@ -29,7 +29,9 @@ class EmbeddingFrequencies(Analyzer):
     reads = ("embedding",)
     outputs = {
         "component": Output(("component",), "str", "1", "row of the Fourier basis"),
-        "component_norm": Output(("component",), "float32", "1", "Euclidean norm of the component over the model dimension"),
+        "component_norm": Output(
+            ("component",), "float32", "1", "Euclidean norm of the component over the model dimension"
+        ),
         "power_share": Output(("frequency",), "float32", "1", "share of the non-constant power", BY_FREQUENCY),
         "gini": Output((), "float64", "1", "Gini coefficient of the component norms, the constant among them"),
         "gini_without_constant": Output((), "float64", "1", "Gini coefficient of the non-constant component norms"),
@@ -60,18 +62,24 @@ class NeuronFrequencies(Analyzer):
 
     name = "neuron_frequencies"
     title = "Neuron frequency clusters"
-    description = "Share of each neuron's variance over the pairs (a, b) that a single frequency explains, and clusters by it."
+    description = (
+        "Share of each neuron's variance over the pairs (a, b) that a single frequency explains, and clusters by it."
+    )
     needs = ("cyclic_group",)
     reads = ("neurons",)
     probe_axes = ("a", "b")
     parameters = {"cluster_share": 0.85, "cluster_floor": 0.02}
     outputs = {
         "fraction": Output(("frequency", "neuron"), "float32", "1", "share of the neuron's variance", BY_FREQUENCY),
-        "best_frequency": Output(("neuron",), "int32", "1", "frequency with the largest share; 0 for a constant neuron"),
+        "best_frequency": Output(
+            ("neuron",), "int32", "1", "frequency with the largest share; 0 for a constant neuron"
+        ),
         "best_share": Output(("neuron",), "float32", "1", "that share"),
         "cluster": Output(("neuron",), "int32", "1", "best frequency where its share reaches cluster_share, else 0"),
         "cluster_size": Output(("frequency",), "int32", "neurons", "neurons in the frequency's cluster", BY_FREQUENCY),
-        "is_key": Output(("frequency",), "int8", "1", "1 where the cluster reaches cluster_floor of live neurons", BY_FREQUENCY),
+        "is_key": Output(
+            ("frequency",), "int8", "1", "1 where the cluster reaches cluster_floor of live neurons", BY_FREQUENCY
+        ),
         "live_neurons": Output((), "int32", "neurons", "neurons that are not constant over the probe"),
     }
 

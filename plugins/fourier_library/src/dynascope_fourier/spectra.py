@@ -69,7 +69,7 @@ def variance_fractions(maps: Array) -> Array:
 
 
 def gini(values: Array) -> float:
-    """Return the Gini coefficient of non-negative values: 0 if all are equal, 1 - m/N if m of N are equal and the rest 0.
+    """Return the Gini coefficient of magnitudes: 0 if all are equal, 1 - m/N if m of N are equal and the rest 0.
 
     Source: Hurley and Rickard 2009, equation in table I.
     """

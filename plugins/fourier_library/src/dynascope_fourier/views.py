@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from dynascope import Frame, View
 
 __all__ = ["EMBEDDING_SPECTRUM", "NEURON_CLUSTERS"]
@@ -50,7 +51,7 @@ EMBEDDING_SPECTRUM = View(
     draw_embedding_spectrum,
     reads=(POWER_SHARE,),
     columns=move_embedding_spectrum,
-    description="Share of the embedding's non-constant Fourier power per frequency k. A grokked model stands on a handful.",
+    description="Share of the embedding's non-constant Fourier power per frequency k.",
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from dynascope import Analyzer, Output, Step
 
 __all__ = ["NeuronActivations"]
@@ -21,7 +22,12 @@ class NeuronActivations(Analyzer):
     probe_axes = ("a", "b")
     outputs = {
         "activation": Output(
-            ("neuron", "a", "b"), "float32", "1", "activation after the non-linearity", chunk=("neuron",), packed="int16"
+            ("neuron", "a", "b"),
+            "float32",
+            "1",
+            "activation after the non-linearity",
+            chunk=("neuron",),
+            packed="int16",
         ),
         "largest": Output(("neuron",), "float32", "1", "largest activation over the pairs"),
     }

@@ -6,11 +6,11 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from pydantic import Field
+
 import dynascope
 from dynascope import Activation, Config, Dataset, Family, InvalidSetting, Label, Weight
 from dynascope_fourier import CyclicGroup
-from pydantic import Field
-
 from dynascope_modular_addition.probes import pair_tokens
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ModularAddition1Layer"]
 
+MEMORISING = 200
+"""Epochs within which the training pairs are memorised, in every recipe tried."""
 SEED = Field(ge=0, lt=2**63)
 
 
@@ -66,6 +68,7 @@ class ModularAddition1Layer(Family):
     Architecture = Architecture
     Training = Training
     presets = {
+        "demo": {"p": 53, "train_fraction": 0.5, "weight_decay": 2.0, "epochs": 2_500},
         "miscope": {},
         "nanda": {"recipe": "nanda", "seed": 0, "data_seed": 0, "warmup": 10, "epochs": 40_000},
     }
@@ -133,11 +136,18 @@ class ModularAddition1Layer(Family):
         }
 
     def schedule(self, config: Config) -> str:
-        """Dense early, where memorisation happens, then even; about a hundred checkpoints in all."""
+        """Every 10 epochs while the training pairs are memorised, then even: fewer than a hundred checkpoints."""
         last = config.training.epochs
-        early = min(last, 1_500)
-        dense, sparse = max(early // 30, 1), max((last - early) // 70, 1)
-        parts = [f"0:{early}:{dense}"]
-        if last > early:
-            parts.append(f"{early}:{last}:{sparse}")
-        return ",".join(parts)
+        if last <= MEMORISING:
+            return f"0:{last}:{max(last // 20, 1)}"
+        return f"0:{MEMORISING}:10,{MEMORISING}:{last}:{_round_step((last - MEMORISING) / 80)}"
+
+
+def _round_step(step: float) -> int:
+    """Return the next larger of 10, 20, 50, 100, 200, ..."""
+    size = 10
+    while True:
+        for factor in (1, 2, 5):
+            if factor * size >= step:
+                return factor * size
+        size *= 10

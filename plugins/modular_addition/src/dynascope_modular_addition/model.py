@@ -9,9 +9,10 @@ import math
 from collections.abc import Mapping
 
 import torch
-from dynascope import Config
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear
+
+from dynascope import Config
 
 __all__ = ["hooked_model", "initial_weights", "logits_at_answer", "trainable_names"]
 
@@ -46,9 +47,7 @@ def initial_weights(config: Config) -> dict[str, Tensor]:
         position = draw(3, d, scale=scale)
         q = draw(heads, d, d_head, scale=scale).transpose(1, 2).reshape(heads * d_head, d)
         o = draw(heads, d_head, d, scale=scale).reshape(heads * d_head, d).T
-        k, v = (
-            draw(heads, d, d_head, scale=scale).transpose(1, 2).reshape(heads * d_head, d) for _ in range(2)
-        )
+        k, v = (draw(heads, d, d_head, scale=scale).transpose(1, 2).reshape(heads * d_head, d) for _ in range(2))
         w_in = draw(d, d_mlp, scale=scale).T
         w_out = draw(d_mlp, d, scale=scale).T
         unembed = draw(d, p, scale=scale).T

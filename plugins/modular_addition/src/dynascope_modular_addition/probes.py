@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from dynascope import Batch, Config, Probe
 
 __all__ = ["FULL_GRID", "pair_tokens"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import param
+
 from dynascope import Frame, View
 
 __all__ = ["NEURON_MAP"]

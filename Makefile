@@ -1,0 +1,49 @@
+# Every target sets up .venv by itself when it is missing or older than what it is made from.
+
+PYTHON ?= python3.11
+WORKSPACE ?= workspace
+PORT ?= 5006
+
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := $(wildcard requirements*.txt constraints.txt core/pyproject.toml plugins/*/pyproject.toml apps/*/pyproject.toml)
+
+.PHONY: help setup demo workbench test lint docs bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	touch $(READY)
+
+setup: $(READY) ## Create .venv and install everything into it
+
+demo: $(READY) ## Train a small model until it groks, analyse it, and serve the workbench
+	$(BIN)/dynascope init $(WORKSPACE)
+	$(BIN)/dynascope train modular_addition_1layer --preset demo --workspace $(WORKSPACE)
+	$(BIN)/dynascope analyze --workspace $(WORKSPACE)
+	$(BIN)/dynascope serve $(WORKSPACE) --port $(PORT)
+
+workbench: $(READY) ## Serve the workbench
+	$(BIN)/dynascope serve $(WORKSPACE) --port $(PORT)
+
+test: $(READY) ## Run the tests (those in a browser too, where Chromium is installed)
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(READY) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(READY) ## Build the documentation, strictly
+	$(BIN)/mkdocs build --strict --site-dir site
+
+bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/workbench.py
+
+clean: ## Remove what was built; workspaces stay
+	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,5 @@
+"""``python -m dynascope``."""
+
+from dynascope.cli import main
+
+main()
