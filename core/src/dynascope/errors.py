@@ -50,6 +50,7 @@ class UnknownName(DynascopeError):
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
         self.kind, self.name, self.choices = kind, name, sorted(choices)
         near = difflib.get_close_matches(name, self.choices, n=1, cutoff=0.5)
+        near = near or [choice for choice in self.choices if name and choice.startswith(name)]
         hint = f" Did you mean {near[0]!r}?" if near else ""
         listed = ", ".join(self.choices) if self.choices else "none"
         super().__init__(f"There is no {kind} {name!r}.{hint} Choices: {listed}.")

@@ -92,10 +92,20 @@ class Config:
         for name in settings:
             if name not in known:
                 raise UnknownName(f"parameter of family {family}", name, known)
-        groups = []
+        groups, problems = [], []
         for model in models:
             chosen = {name: value for name, value in settings.items() if name in model.model_fields}
-            groups.append(validated(model, chosen, f"family {family}"))
+            try:
+                groups.append(model.model_validate_json(json.dumps(chosen)))
+            except ValidationError as error:
+                problems += [
+                    f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}, got {problem['input']!r}"
+                    for problem in error.errors()
+                ]
+            except TypeError as error:  # a value that JSON cannot hold
+                problems.append(str(error))
+        if problems:
+            raise InvalidSetting(f"Invalid settings for family {family}: " + "; ".join(problems) + ".")
         return cls(family, *groups)
 
     @property
@@ -143,21 +153,3 @@ def _in_a_name(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "-".join(_in_a_name(item) for item in value)
     return str(value)
-
-
-def validated(model: type[Settings], values: Mapping[str, Any], owner: str) -> Settings:
-    """Build ``model`` from ``values`` read from JSON or a command line, or say what is wrong in one error.
-
-    Raises:
-        InvalidSetting: naming each field, its rule, and what was given.
-    """
-    try:
-        return model.model_validate_json(json.dumps(dict(values)))
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}, got {problem['input']!r}"
-            for problem in error.errors()
-        ]
-        raise InvalidSetting(f"Invalid settings for {owner}: " + "; ".join(problems) + ".") from None
-    except (TypeError, ValueError) as error:
-        raise InvalidSetting(f"Invalid settings for {owner}: {error}.") from None

@@ -214,7 +214,7 @@ class EpochArtifacts(Mapping[str, "Mapping[str, xr.DataArray]"]):
         return iter(name for name in self._artifacts.analyzers() if self._epoch in self._artifacts.epochs(name))
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return f"<artifacts at epoch {self._epoch} by {', '.join(self)}>"
@@ -256,9 +256,7 @@ def _labelled(group: h5py.Group, name: str, analyzer: str, at: Mapping[str, int 
         if dim in at:
             places = np.flatnonzero(values == at[dim])
             if not len(places):
-                raise ArtifactError(
-                    f"{analyzer}/{name} has no {dim} {at[dim]!r}; it has {values[0]!r} to {values[-1]!r}."
-                )
+                raise ArtifactError(f"{analyzer}/{name} has no {dim} {at[dim]!r}; it has {values[0]} to {values[-1]}.")
             index.append(int(places[0]))
             coordinates[dim] = values[places[0]]
         else:
@@ -273,7 +271,13 @@ def _labelled(group: h5py.Group, name: str, analyzer: str, at: Mapping[str, int 
 def _values(dataset: h5py.Dataset, index: tuple[Any, ...] = ()) -> Any:
     if h5py.check_string_dtype(dataset.dtype):
         return dataset.asstr()[index]
-    values = dataset[index]
+    try:
+        values = dataset[index]
+    except OSError as error:  # a checksum that does not fit
+        raise ArtifactError(
+            f"Artifact {dataset.file.filename} is damaged at {dataset.name}: {error}. "
+            "Delete it and run `dynascope analyze`."
+        ) from None
     if "scale_factor" in dataset.attrs:
         values = values * dataset.attrs["scale_factor"] + dataset.attrs["add_offset"]
     return values

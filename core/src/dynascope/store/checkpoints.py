@@ -5,6 +5,7 @@ Read and written with numpy, so that listing, hashing and reading weights need n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,9 @@ from dynascope.store.atomic import publish
 __all__ = ["CheckpointFolder"]
 
 FILE_NAME = re.compile(r"epoch_(\d{8})\.safetensors")
-FORMAT = "dynascope-checkpoint-1"
+FORMAT = 1
+HEADER = "dynascope"
+"""The one metadata key. safetensors writes several in no fixed order, and equal checkpoints must be equal bytes."""
 
 
 class CheckpointFolder:
@@ -50,16 +53,9 @@ class CheckpointFolder:
     def write(self, epoch: int, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """Publish the weights after ``epoch`` optimizer updates."""
         weights = {name: np.ascontiguousarray(array) for name, array in weights.items()}
-        header = {
-            "format": FORMAT,
-            "family": self.family,
-            "variant": self.variant,
-            "epoch": str(epoch),
-            "config_sha256": self.identity,
-            "weights_sha256": digest_of(weights),
-        }
+        header = {**self._belonging(epoch), "weights_sha256": digest_of(weights)}
         with publish(self.file(epoch)) as temporary:
-            temporary.write_bytes(save(weights, header))
+            temporary.write_bytes(save(weights, {HEADER: json.dumps(header)}))
 
     def remove(self, epoch: int) -> None:
         """Delete an epoch's file, if there is one."""
@@ -72,7 +68,7 @@ class CheckpointFolder:
             CheckpointError: as :meth:`read`.
         """
         with self._opened(epoch) as tensors:
-            return str(tensors.metadata()["weights_sha256"])
+            return str(_header(tensors)["weights_sha256"])
 
     def read(self, epoch: int) -> dict[str, np.ndarray[Any, Any]]:
         """Return the weights after ``epoch`` optimizer updates, checked against the header.
@@ -82,7 +78,7 @@ class CheckpointFolder:
         """
         with self._opened(epoch) as tensors:
             weights = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (not a mapping)
-            stated = tensors.metadata()["weights_sha256"]
+            stated = _header(tensors)["weights_sha256"]
         if digest_of(weights) != stated:
             raise CheckpointError(
                 f"Checkpoint {self.file(epoch)} is damaged: its weights do not have the hash that its header states. "
@@ -103,21 +99,31 @@ class CheckpointFolder:
                 f"Checkpoint {path} is damaged or not a safetensors file: {error}. "
                 "Delete the file and train again to restore it."
             ) from None
-        header: dict[str, str] = tensors.metadata() or {}  # type: ignore[no-untyped-call]
-        seen = {key: header.get(key) for key in ("format", "family", "variant", "epoch", "config_sha256")}
-        wanted = {
-            "format": FORMAT,
-            "family": self.family,
-            "variant": self.variant,
-            "epoch": str(epoch),
-            "config_sha256": self.identity,
-        }
-        if seen != wanted:
-            wrong = ", ".join(
-                f"{key} {seen[key]!r} instead of {wanted[key]!r}" for key in wanted if seen[key] != wanted[key]
-            )
+        header, wanted = _header(tensors), self._belonging(epoch)
+        wrong = [
+            f"{key} {header.get(key)!r} instead of {wanted[key]!r}" for key in wanted if header.get(key) != wanted[key]
+        ]
+        if wrong:
             raise CheckpointError(
-                f"Checkpoint {path} does not belong to variant {self.variant} of {self.family}: {wrong}. "
+                f"Checkpoint {path} does not belong to variant {self.variant} of {self.family}: {', '.join(wrong)}. "
                 "Move it away; its own variant's folder is where it is read."
             )
         return tensors
+
+    def _belonging(self, epoch: int) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "family": self.family,
+            "variant": self.variant,
+            "epoch": epoch,
+            "config_sha256": self.identity,
+        }
+
+
+def _header(tensors: Any) -> dict[str, Any]:
+    """Return what is stated of the weights; empty for a file that is not ours."""
+    try:
+        header = json.loads((tensors.metadata() or {}).get(HEADER, "{}"))
+    except json.JSONDecodeError:
+        return {}
+    return header if isinstance(header, dict) else {}

@@ -1,0 +1,86 @@
+"""Checks for plug-in authors: what the core relies on, said by assertions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dynascope.contract.config import Config
+from dynascope.contract.family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["check_forward_equals_hooked", "check_global_random_state_untouched"]
+
+
+def check_forward_equals_hooked(
+    family: Family, config: Config, *, value_tolerance: float = 1e-5, gradient_tolerance: float = 1e-4
+) -> None:
+    """Check that ``forward`` and ``hooked`` are one model, in logits and in gradients of the training loss.
+
+    The biases, too, are drawn at random for the check, so that one that is left out is found.
+
+    Args:
+        family, config: the family and a variant of it; a small one will do.
+        value_tolerance: largest difference of a logit, relative to the largest logit.
+        gradient_tolerance: largest difference of a gradient, relative to the largest of that weight.
+
+    Raises:
+        AssertionError: naming the weight and the difference.
+    """
+    import torch
+
+    data = family.data(config)
+    inputs, labels = data.train_inputs, data.train_labels
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        name: tensor if tensor.any() else 0.1 * torch.randn(tensor.shape, generator=generator)
+        for name, tensor in family.init(config).items()
+    }
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
+    fast = family.forward(config, leaves, inputs)
+    fast_gradients = _gradients(family.loss(config, fast, labels), leaves)
+
+    model = family.hooked(config, weights)
+    parameters = {name: value for name, value in model.state_dict(keep_vars=True).items() if value.requires_grad}
+    hooked = model(inputs)
+    hooked = hooked if hooked.ndim == 2 else hooked[:, -1]
+    hooked_gradients = _gradients(family.loss(config, hooked, labels), parameters)
+
+    difference = float((fast - hooked).detach().abs().max() / hooked.detach().abs().max())
+    assert difference <= value_tolerance, f"{family.name}: logits differ by {difference:.2e}, relative to the largest"
+    # A gradient that is 0 in exact arithmetic (that of a key's bias) is compared with the others' size.
+    floor = 1e-3 * max(float(gradient.abs().max()) for gradient in hooked_gradients.values())
+    for name, gradient in hooked_gradients.items():
+        scale = max(float(gradient.abs().max()), floor)
+        difference = float((fast_gradients[name] - gradient).abs().max()) / scale
+        assert difference <= gradient_tolerance, f"{family.name}: gradients of {name} differ by {difference:.2e}"
+
+
+def check_global_random_state_untouched(family: Family, config: Config) -> None:
+    """Check that neither the weights, nor the data, nor the hooked model draw from the global random state.
+
+    Raises:
+        AssertionError: naming the method.
+    """
+    import torch
+
+    for name, call in (
+        ("init", lambda: family.init(config)),
+        ("data", lambda: family.data(config)),
+        ("hooked", lambda: family.hooked(config, family.init(config))),
+    ):
+        before = torch.get_rng_state()
+        call()
+        assert torch.equal(before, torch.get_rng_state()), f"{family.name}.{name} draws from the global random state"
+
+
+def _gradients(loss: Tensor, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    import torch
+
+    gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(weight) if gradient is None else gradient
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+    }

@@ -1,0 +1,77 @@
+"""Real small things: a trained and analysed workspace at p = 11, and plug-ins installed in a folder."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from tiny import FAMILY, SCHEDULE, TINY
+
+from dynascope import Workspace, analyze, train
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DYNASCOPE_WORKSPACE", "DYNASCOPE_BLOCK", "DYNASCOPE_STRICT_PLUGINS", "DYNASCOPE_ALLOWED_HOSTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two analysed variants (seeds 0 and 1); shared: do not write to it."""
+    workspace = Workspace.create(tmp_path_factory.mktemp("shared") / "workspace")
+    for seed in (0, 1):
+        variant = workspace.new_variant(FAMILY, {**TINY, "seed": seed})
+        train(variant, schedule=SCHEDULE)
+        analyze(variant)
+    return workspace.path
+
+
+@pytest.fixture
+def workspace(analysed: Path, tmp_path: Path) -> Workspace:
+    """A copy of the analysed workspace that a test may change."""
+    return Workspace(shutil.copytree(analysed, tmp_path / "workspace"))
+
+
+@pytest.fixture
+def shared(analysed: Path) -> Workspace:
+    """The analysed workspace itself, for tests that only read."""
+    return Workspace(analysed)
+
+
+@pytest.fixture
+def new_workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "workspace")
+
+
+Install = Callable[..., metadata.Distribution]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install plug-ins as pip leaves them, with metadata and module, in a folder of their own."""
+    modules: list[str] = []
+
+    def installed(
+        code: str, *, name: str, distribution: str | None = None, version: str = "1.0", target: str = ""
+    ) -> metadata.Distribution:
+        distribution = distribution or f"dynascope-{name}"
+        folder = tmp_path / "site" / distribution
+        module = f"{distribution.replace('-', '_')}_hooks"
+        info = folder / f"{distribution}-{version}.dist-info"
+        info.mkdir(parents=True)
+        modules.append(module)
+        (folder / f"{module}.py").write_text(textwrap.dedent(code))
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[dynascope]\n{name} = {module}{target}\n")
+        monkeypatch.syspath_prepend(str(folder))
+        return next(iter(metadata.distributions(path=[str(folder)])))
+
+    yield installed
+    for module in modules:
+        sys.modules.pop(module, None)

@@ -1,0 +1,234 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dynascope import Activation, AnalysisError, Analyzer, Output, UnknownName, Weight, analyze, registry
+from dynascope.analysis import plan
+from dynascope.plugins import Provided, Registry
+from dynascope.store.family_file import DeclaredFamily
+
+PATTERN, EMBED = Activation("blocks.0.attn.hook_pattern", position=None), Activation("hook_embed", position=0)
+
+
+def plugins(*analyzers, version="1.0"):
+    """The installed families and probes, with these analyzers alone."""
+    found = registry()
+    kept = [entry for kind in ("families", "probes") for entry in found.all(kind).values()]
+    return Registry([], [*kept, *(Provided("analyzers", one.name, "test", "dist", version, one) for one in analyzers)])
+
+
+class Mean(Analyzer):
+    name = "mean"
+    description = "Mean of each neuron."
+    reads = ("neurons",)
+    outputs = {"mean": Output(("neuron",), "float32", "1", "mean")}
+
+    def analyze(self, step):
+        return {"mean": step["neurons"].mean(axis=0)}
+
+
+class Size(Analyzer):
+    name = "size"
+    description = "Size of the embedding."
+    reads = (Weight("embed.weight"),)
+    outputs = {"size": Output((), "int32", "1", "size")}
+
+    def analyze(self, step):
+        return {"size": step[Weight("embed.weight")].size}
+
+
+class Everything(Mean):
+    name = "everything"
+    reads = ("neurons", PATTERN, EMBED)
+
+    def analyze(self, step):
+        pattern = step[PATTERN]
+        assert pattern.shape == (121, 2, 3, 3)
+        np.testing.assert_allclose(pattern.sum(axis=-1), 1, atol=1e-5)
+        assert step[EMBED].shape == (121, 16)
+        return super().analyze(step)
+
+
+@pytest.fixture
+def variant(workspace):
+    return workspace.variants()[0]
+
+
+@pytest.fixture
+def passes(variant):
+    """Counts the forward passes, and the models built, of the variant's family."""
+    counts = {"passes": 0, "models": 0}
+    base = variant.family.base
+
+    class Counted(type(base)):
+        def hooked(self, config, weights):
+            counts["models"] += 1
+            model = super().hooked(config, weights)
+            forward = model.forward
+
+            def counted(*arguments, **options):
+                counts["passes"] += 1
+                return forward(*arguments, **options)
+
+            model.forward = counted
+            return model
+
+    variant.family = DeclaredFamily(Counted(), variant.family.file)
+    return counts
+
+
+@pytest.mark.parametrize("analyzers", [(Mean(),), (Mean(), Size(), Everything())])
+def test_there_is_one_forward_pass_per_checkpoint_for_one_analyzer_and_for_all(variant, passes, analyzers):
+    analyze(variant, plugins=plugins(*analyzers))
+    assert passes == {"passes": 3, "models": 1}
+
+
+def test_the_built_in_analyzers_share_one_pass(variant, passes):
+    analyze(variant, force=True)
+    assert passes == {"passes": 3, "models": 1}
+
+
+def test_analyzers_that_read_weights_alone_cause_no_pass(variant, passes):
+    analyze(variant, plugins=plugins(Size()))
+    assert passes == {"passes": 0, "models": 0}
+    assert variant.artifacts.read("test.size/size", 20).item() == 12 * 16
+
+
+def test_what_is_fresh_is_not_computed_again(variant, passes):
+    found = plugins(Mean(), Size())
+    assert plan(variant, found).missing == 6
+    analyze(variant, plugins=found)
+    again = analyze(variant, plugins=found)
+    assert (again.fresh, again.stale, again.missing, again.tasks) == (6, 0, 0, ())
+    assert passes["passes"] == 3
+
+
+def test_only_what_is_missing_is_computed(variant, passes):
+    analyze(variant, plugins=plugins(Mean()), epochs=[20])
+    assert variant.artifacts.epochs("test.mean") == [20]
+    work = analyze(variant, plugins=plugins(Mean()))
+    assert [task.epoch for task in work.tasks] == [0, 40]
+    assert passes["passes"] == 3
+
+
+@pytest.mark.parametrize("change", ["analyzer", "plug-in", "parameters", "context", "probe", "checkpoint"])
+def test_whatever_decides_the_numbers_makes_them_stale(variant, change):
+    class Bound(Mean):
+        needs = ("cyclic_group",)
+
+    analyze(variant, plugins=plugins(Bound()))
+    found = plugins(Bound())
+    if change == "analyzer":
+        found = plugins(type("Newer", (Bound,), {"version": 2})())
+    elif change == "plug-in":
+        found = plugins(Bound(), version="1.1")
+    elif change == "parameters":
+        found = plugins(type("Other", (Bound,), {"parameters": {"threshold": 0.5}})())
+    elif change == "context":
+        base = type(variant.family.base)
+        moved = type("Moved", (base,), {"context": lambda self, config: {"cyclic_group": (config.parameters.p, 1)}})
+        variant.family = DeclaredFamily(moved(), variant.family.file)
+    elif change == "probe":
+        entries = {entry.id: entry for entry in found.all("probes").values()}
+        full = entries["modular_addition.full_grid"]
+
+        def doubled(config):
+            batch = full.item.make(config)
+            return dataclasses.replace(batch, axes={"a": batch.axes["a"] * 2, "b": batch.axes["b"]})
+
+        other = dataclasses.replace(full, item=dataclasses.replace(full.item, make=doubled))
+        found = Registry([], [other, *found.all("families").values(), *found.all("analyzers").values()])
+    else:
+        weights = variant.weights(20)
+        variant.checkpoint_folder.write(20, {**weights, "embed.weight": weights["embed.weight"] + 1})
+    work = plan(variant, found)
+    assert (work.fresh, work.stale, work.missing) == ((2, 1, 0) if change == "checkpoint" else (0, 3, 0))
+
+
+def test_a_failing_analyzer_does_not_stop_the_others(variant):
+    class Fails(Mean):
+        name = "fails"
+
+        def analyze(self, step):
+            if step.epoch == 20:
+                raise ZeroDivisionError("on purpose")
+            return super().analyze(step)
+
+    with pytest.raises(AnalysisError) as caught:
+        analyze(variant, plugins=plugins(Fails(), Mean()))
+    (failure,) = caught.value.failures
+    assert (failure.analyzer, failure.epoch) == ("test.fails 1.0", 20)
+    assert failure.file == variant.checkpoint_folder.file(20)
+    assert "ZeroDivisionError: on purpose" in str(caught.value)
+    assert variant.artifacts.epochs("test.fails") == [0, 40]
+    assert variant.artifacts.epochs("test.mean") == [0, 20, 40]
+    assert plan(variant, plugins(Fails(), Mean())).missing == 1
+
+
+def test_equal_failures_are_told_once(variant):
+    class Fails(Mean):
+        def analyze(self, step):
+            return {"maen": np.zeros(32)}
+
+    with pytest.raises(AnalysisError) as caught:
+        analyze(variant, plugins=plugins(Fails()))
+    text = str(caught.value)
+    assert "analyzer test.mean 1.0, epochs 0, 20, 40 (3 files in " in text
+    assert text.count("it declares ['mean']") == 1
+
+
+def test_a_damaged_checkpoint_does_not_stop_the_others(variant):
+    path = variant.checkpoint_folder.file(20)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(AnalysisError, match=r"epoch 20 .*\n.*is damaged"):
+        analyze(variant, plugins=plugins(Mean()))
+    assert variant.artifacts.epochs("test.mean") == [0, 40]
+
+
+def test_an_analyzer_cannot_change_what_the_others_read(variant):
+    class Spoils(Mean):
+        name = "a_spoils"
+
+        def analyze(self, step):
+            step["neurons"][:] = 0
+            return super().analyze(step)
+
+    with pytest.raises(AnalysisError, match="read-only"):
+        analyze(variant, plugins=plugins(Spoils(), Mean()))
+    assert float(variant.artifacts.read("test.mean/mean", 20).max()) > 0
+
+
+@pytest.mark.parametrize(
+    ("declares", "reason"),
+    [
+        ({"needs": ("symmetric_group",)}, "has no 'symmetric_group' in its context"),
+        ({"reads": ("attention",)}, "has no site 'attention'"),
+        ({"probe_axes": ("c",)}, "do not unfold to the axes ['c']"),
+    ],
+)
+def test_an_analyzer_that_cannot_apply_is_told_apart_from_one_that_fails(variant, declares, reason):
+    other = type("Other", (Mean,), {"name": "other", **declares})()
+    work = analyze(variant, plugins=plugins(other, Mean()))
+    (row,) = work.not_applicable
+    assert row.analyzer == "test.other"
+    assert reason in row.reason
+    assert variant.artifacts.epochs("test.mean") == [0, 20, 40]
+
+
+def test_a_hook_or_weight_that_the_model_lacks_is_named(variant):
+    lost = type("Lost", (Mean,), {"reads": (Activation("blocks.9.hook_none"),)})()
+    with pytest.raises(AnalysisError, match=r"blocks.9.hook_none"):
+        analyze(variant, plugins=plugins(lost))
+    lost = type("Lost", (Mean,), {"reads": (Weight("embed.wieght"),)})()
+    with pytest.raises(AnalysisError, match=r"no weight of .* 'embed.wieght'. Did you mean 'embed.weight'"):
+        analyze(variant, plugins=plugins(lost))
+
+
+def test_unknown_names_are_one_clear_error(variant):
+    with pytest.raises(UnknownName, match="no analyzer 'neuron_frequences'. Did you mean 'neuron_frequencies'"):
+        analyze(variant, analyzers=["neuron_frequences"])
+    with pytest.raises(UnknownName, match="no probe 'full_gird'. Did you mean 'full_grid'"):
+        analyze(variant, probe="full_gird")
+    with pytest.raises(UnknownName, match="no checkpoint of .* '21'"):
+        analyze(variant, epochs=[21])

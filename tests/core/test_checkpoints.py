@@ -1,0 +1,96 @@
+import json
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from dynascope import CheckpointError
+from dynascope.store.checkpoints import CheckpointFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return CheckpointFolder(tmp_path / "checkpoints", identity="abc", family="f", variant="v")
+
+
+WEIGHTS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2)}
+
+
+def test_weights_come_back_as_they_were(folder):
+    folder.write(100, WEIGHTS)
+    folder.write(0, {name: array.T for name, array in WEIGHTS.items()})
+    assert folder.epochs() == [0, 100]
+    for name, array in folder.read(100).items():
+        np.testing.assert_array_equal(array, WEIGHTS[name])
+    np.testing.assert_array_equal(folder.read(0)["a"], WEIGHTS["a"].T)
+
+
+def test_the_header_says_whose_weights_they_are(folder):
+    folder.write(7, WEIGHTS)
+    with safe_open(folder.file(7), framework="numpy") as file:
+        header = json.loads(file.metadata()["dynascope"])
+    assert header == {
+        "format": 1,
+        "family": "f",
+        "variant": "v",
+        "epoch": 7,
+        "config_sha256": "abc",
+        "weights_sha256": folder.digest(7),
+    }
+
+
+def test_equal_checkpoints_are_equal_bytes(folder):
+    contents = set()
+    for _ in range(5):
+        folder.write(1, WEIGHTS)
+        contents.add(folder.file(1).read_bytes())
+    assert len(contents) == 1
+
+
+def test_equal_weights_have_equal_digests(folder):
+    folder.write(1, WEIGHTS)
+    folder.write(2, dict(reversed(WEIGHTS.items())))
+    folder.write(3, {**WEIGHTS, "b": np.zeros(2)})
+    assert folder.digest(1) == folder.digest(2) != folder.digest(3)
+
+
+def test_a_missing_epoch_names_the_nearest(folder):
+    folder.write(100, WEIGHTS)
+    with pytest.raises(CheckpointError, match=r"no checkpoint of epoch 90. The nearest one is epoch 100"):
+        folder.read(90)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -3])
+def test_a_truncated_file_is_damaged(folder, keep):
+    folder.write(1, WEIGHTS)
+    content = folder.file(1).read_bytes()
+    folder.file(1).write_bytes(content[:keep])
+    with pytest.raises(CheckpointError, match="is damaged or not a safetensors file"):
+        folder.read(1)
+
+
+def test_a_flipped_bit_is_found(folder):
+    folder.write(1, WEIGHTS)
+    content = bytearray(folder.file(1).read_bytes())
+    content[-1] ^= 1
+    folder.file(1).write_bytes(content)
+    with pytest.raises(CheckpointError, match="do not have the hash"):
+        folder.read(1)
+
+
+def test_a_checkpoint_of_another_variant_family_or_epoch_is_refused(folder):
+    other = CheckpointFolder(folder.path, identity="xyz", family="g", variant="w")
+    other.write(1, WEIGHTS)
+    with pytest.raises(CheckpointError, match="family 'g' instead of 'f', variant 'w' instead of 'v'"):
+        folder.read(1)
+    folder.write(2, WEIGHTS)
+    folder.file(2).rename(folder.file(3))
+    with pytest.raises(CheckpointError, match="epoch 2 instead of 3"):
+        folder.read(3)
+
+
+def test_other_files_in_the_folder_are_not_checkpoints(folder):
+    folder.write(1, WEIGHTS)
+    (folder.path / "epoch_1.safetensors").touch()
+    (folder.path / ".epoch_00000002.safetensors.1-x.tmp").touch()
+    assert folder.epochs() == [1]

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from dynascope import WorkspaceError
+from dynascope.store.metrics import COLUMNS, MetricsFile
+
+
+def row(epoch):
+    return {"epoch": epoch, "train_loss": 1 / 3, "test_loss": 2.5e-8, "train_accuracy": 1.0, "test_accuracy": 0.5}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return MetricsFile(tmp_path / "metrics.csv")
+
+
+def test_rows_come_back_to_the_last_bit_and_are_readable_while_written(file):
+    with file.appending(0) as writer:
+        writer.append(row(0))
+        writer.append(row(1))
+        columns = file.read()
+    assert tuple(columns) == COLUMNS
+    np.testing.assert_array_equal(columns["epoch"], [0, 1])
+    assert columns["train_loss"][1] == 1 / 3
+    assert columns["test_loss"][0] == 2.5e-8
+
+
+def test_continuing_drops_the_rows_from_there_on(file):
+    with file.appending(0) as writer:
+        for epoch in range(5):
+            writer.append(row(epoch))
+    with file.appending(3) as writer:
+        writer.append(row(3))
+    np.testing.assert_array_equal(file.read()["epoch"], [0, 1, 2, 3])
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_written_over(file):
+    with file.appending(0) as writer:
+        writer.append(row(0))
+    file.path.write_text(file.path.read_text() + "1,0.33")
+    np.testing.assert_array_equal(file.read()["epoch"], [0])
+    with file.appending(1) as writer:
+        writer.append(row(1))
+    np.testing.assert_array_equal(file.read()["epoch"], [0, 1])
+
+
+def test_no_file_is_no_rows(file):
+    assert len(file.read()["epoch"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a,b\n1,2\n", "is not a metrics file"), (",".join(COLUMNS) + "\n1,2,x,4,5\n", "line 2: expected 5")],
+)
+def test_a_file_of_another_kind_is_one_clear_error(file, text, message):
+    file.path.write_text(text)
+    with pytest.raises(WorkspaceError, match=message):
+        file.read()

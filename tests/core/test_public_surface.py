@@ -1,0 +1,22 @@
+import dynascope
+
+
+def test_exported_members_are_what_the_documentation_names() -> None:
+    assert sorted(dynascope.__all__) == sorted(
+        [
+            *("Activation", "Analyzer", "Architecture", "Batch", "Config", "Dataset", "Family", "Frame", "Label"),
+            *("Output", "Parameters", "Probe", "Step", "Training", "View", "Weight", "hookimpl"),
+            *("Registry", "Variant", "Workspace", "analyze", "open", "registry", "train"),
+            *("AnalysisError", "ArtifactError", "CheckpointError", "DynascopeError", "InvalidSetting"),
+            *("PluginError", "TrainingError", "UnknownName", "WorkspaceError"),
+        ]
+    )
+
+
+def test_every_exported_member_can_be_reached() -> None:
+    for name in dynascope.__all__:
+        assert getattr(dynascope, name) is not None
+
+
+def test_an_unknown_attribute_is_an_attribute_error() -> None:
+    assert not hasattr(dynascope, "no_such_thing")

@@ -1,0 +1,5 @@
+"""The variant that tests train: the calibration family, small."""
+
+FAMILY = "modular_addition_1layer"
+TINY = {"p": 11, "train_fraction": 0.5, "d_model": 16, "n_heads": 2, "d_head": 8, "d_mlp": 32, "epochs": 40}
+SCHEDULE = "0:40:20"
