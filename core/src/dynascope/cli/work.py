@@ -75,28 +75,26 @@ def train(
         TimeRemainingColumn(),
     )
     shown = 0.0
-    with Progress(*columns, console=_console()) as bar:
-        task = bar.add_task(variant.name, total=last, metrics="")
+    bar = Progress(*columns, console=_console())
+    task = bar.add_task(variant.name, total=last, metrics="")
 
-        def progress(row: Mapping[str, float]) -> None:
-            nonlocal shown
-            now = time.monotonic()
-            if now - shown > 0.1 or row["epoch"] >= last:
-                shown = now
-                text = (
-                    f"loss {row['train_loss']:.2e} / {row['test_loss']:.2e}  test accuracy {row['test_accuracy']:.3f}"
-                )
-                bar.update(task, completed=int(row["epoch"]), metrics=text)
+    def progress(row: Mapping[str, float]) -> None:
+        nonlocal shown
+        bar.start()
+        now = time.monotonic()
+        if now - shown > 0.1 or row["epoch"] >= last:
+            shown = now
+            text = f"loss {row['train_loss']:.2e} / {row['test_loss']:.2e}  test accuracy {row['test_accuracy']:.3f}"
+            bar.update(task, completed=int(row["epoch"]), metrics=text)
 
-        try:
-            result = loop.train(
-                variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress
-            )
-        except KeyboardInterrupt:
-            bar.stop()
-            say("Interrupted; what was done is kept. Run the same command to continue.")
-            raise SystemExit(130) from None
-        bar.update(task, completed=last, visible=result.seconds > 0)
+    try:
+        result = loop.train(variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress)
+    except KeyboardInterrupt:
+        bar.stop()
+        say("Interrupted; what was done is kept. Run the same command to continue.")
+        raise SystemExit(130) from None
+    finally:
+        bar.stop()
     if result.seconds == 0:
         say(f"{variant.name} is already trained to epoch {result.epochs}: nothing to do.")
     else:

@@ -193,9 +193,9 @@ def _train(
     if reached is not None and reached >= last:
         return TrainingResult(reached, reached, 0.0)
     resume = _resume_epoch(variant)
-    variant.save_config(epochs=last, schedule=sorted(wanted), keep_optimizer=keep)
     keep_freed_memory()
     trainer = Trainer(variant.family.base, variant.config)
+    variant.save_config(epochs=last, schedule=sorted(wanted), keep_optimizer=keep)
     if resume:
         trainer.restore(resume, variant.checkpoint_folder.read(resume), variant.optimizer_folder.read(resume))
         log.info("Continuing %s from epoch %d.", variant.name, resume)

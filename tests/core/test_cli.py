@@ -1,0 +1,121 @@
+"""The command line: what is asked for, or one clear error and exit code 2."""
+
+import json
+import sys
+
+import pytest
+from tiny import FAMILY, TINY
+
+from dynascope.cli import main
+
+SETTINGS = [f"{name}={value}" for name, value in TINY.items() if name != "epochs"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def run(*arguments, code=0):
+        monkeypatch.setattr(sys, "argv", ["dynascope", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+            raise SystemExit(0)
+        printed = capsys.readouterr()
+        assert (stopped.value.code or 0) == code, printed.err
+        return printed.out if code == 0 else printed.err
+
+    return run
+
+
+def test_from_an_empty_folder_to_artifacts(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "has the families modular_addition_1layer" in run("init")
+    assert "No variant yet" in run("variants")
+    assert "epochs 0 to 6" in run("train", FAMILY, *SETTINGS, "--epochs", 6, "--schedule", "0:6:3")
+    assert "already trained to epoch 6: nothing to do" in run("train", FAMILY, *SETTINGS, "--epochs", 6)
+    assert "epochs 6 to 9" in run("train", FAMILY, *SETTINGS, "--epochs", 9)
+    assert "9 units computed (9 missing)" in run("analyze", "--epochs", "0:7")
+    assert "all 9 units are fresh" in run("analyze", "--epochs", "0,3,6")
+    (row,) = json.loads(run("variants", "--json"))
+    assert (row["state"], row["epoch"], row["checkpoints"]) == ("trained", 9, 4 + len(range(9)) - 3)
+    assert set(row["analysed"].values()) == {3}
+
+
+def test_listings(run, shared):
+    where = ("--workspace", shared.path)
+    assert "p11_seed0" in run("variants", *where)
+    assert "Modular addition, 1-layer transformer" in run("families", *where)
+    views = json.loads(run("views", shared.variants()[0].name, "--json", *where))
+    assert {row["view"]: row["missing"] for row in views if row["view"].startswith(("fourier", "training"))} == {
+        "fourier.embedding_spectrum": [],
+        "fourier.neuron_clusters": [],
+        "training.losses": [],
+    }
+    rows = {row["plugin"]: row for row in json.loads(run("plugins", "--json"))}
+    assert rows["fourier"]["status"] == "active"
+    assert rows["fourier"]["provides"]["analyzers"] == ["embedding_frequencies", "neuron_frequencies"]
+
+
+def test_one_analyzer_by_name_and_by_force(run, workspace):
+    name = workspace.variants()[0].name
+    where = ("--workspace", workspace.path)
+    assert "3 fresh" in run("analyze", name, "-a", "embedding_frequencies", *where).replace(
+        "all 3 units are fresh", "3 fresh"
+    )
+    assert "3 units computed (forced)" in run("analyze", name, "-a", "embedding_frequencies", "--force", *where)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["train", "modular_adition_1layer"],
+            "no family 'modular_adition_1layer'. Did you mean 'modular_addition_1layer'",
+        ),
+        (["train", FAMILY, "sed=1"], "'sed'. Did you mean 'seed'"),
+        (["train", FAMILY, "p"], "Settings are written KEY=VALUE, like p=53; found 'p'"),
+        (["train", FAMILY, "p=5", "p=7"], "Setting 'p' is given twice"),
+        (["train", FAMILY, "p=1"], "p: input should be greater than or equal to 2, got 1"),
+        (["train", FAMILY, "p=5.5"], "p: input should be a valid integer"),
+        (["train", FAMILY, "p=x"], "p: input should be a valid integer, got 'x'"),
+        (["train", FAMILY, "train_fraction=1"], "train_fraction: input should be less than 1"),
+        (["train", FAMILY, "p=2", "train_fraction=0.1"], "leaves 0 to train on and 4 to test on"),
+        (["train", FAMILY, "--preset", "nanna"], "Did you mean 'nanda'"),
+        (["train", FAMILY, "--epochs", "0"], "epochs: input should be greater than or equal to 1, got 0"),
+        (["train", FAMILY, "--epochs", "10", "--schedule", "0:10:x"], "'0:10:x' is neither an epoch nor a range"),
+        (
+            ["train", FAMILY, "--epochs", "10", "--schedule", "0:99:1"],
+            "reaches epoch 98, but training ends at",
+        ),
+        (["analyze", "p13"], "There is no variant 'p13'"),
+        (["analyze", "-a", "neuron_freq"], "no analyzer 'neuron_freq'. Did you mean 'neuron_frequencies'"),
+        (["analyze", "--probe", "grid"], "There is no probe 'grid'"),
+        (["analyze", "--epochs", "7"], "There is no checkpoint of"),
+        (["views", "nothing"], "There is no variant 'nothing'"),
+    ],
+)
+def test_a_mistake_is_one_clear_error(run, workspace, arguments, message):
+    printed = run(*arguments, "--workspace", workspace.path, code=2)
+    assert printed.startswith("Error: ")
+    assert message in printed
+    assert "Traceback" not in printed
+
+
+def test_a_folder_that_is_no_workspace(run, tmp_path):
+    for command in ("variants", "analyze", "families"):
+        assert "is not a workspace" in run(command, "--workspace", tmp_path, code=2)
+
+
+def test_debug_shows_the_traceback(monkeypatch, tmp_path):
+    from dynascope import WorkspaceError
+
+    monkeypatch.setattr(sys, "argv", ["dynascope", "variants", "--workspace", str(tmp_path), "--debug"])
+    with pytest.raises(WorkspaceError):
+        main()
+
+
+def test_failures_of_work_exit_with_1_and_keep_the_rest(run, workspace):
+    variant = workspace.variants()[0]
+    path = variant.checkpoint_folder.file(20)
+    path.write_bytes(path.read_bytes()[:-50])
+    printed = run("analyze", variant.name, "--force", "--workspace", workspace.path, code=1)
+    assert "1 unit of analysis failed; the others are stored" in printed
+    assert str(path) in printed
