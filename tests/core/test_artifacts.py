@@ -81,11 +81,14 @@ def test_packing_keeps_its_stated_bound(artifacts):
 
 
 def test_a_series_is_the_units_in_a_row_with_and_without_the_stacked_file(artifacts):
+    names = artifacts.series(f"{ANALYZER}/component")
     slow = artifacts.series(f"{ANALYZER}/share")
     artifacts.refresh_series(ANALYZER)
     assert (artifacts.folder / ANALYZER / SERIES_FILE).exists()
     fast = artifacts.series(f"{ANALYZER}/share")
     xr.testing.assert_equal(slow, fast)
+    xr.testing.assert_equal(names, artifacts.series(f"{ANALYZER}/component"))
+    assert names.dims == ("epoch", "component")
     assert fast.dims == ("epoch", "frequency")
     np.testing.assert_array_equal(fast.sel(epoch=20), arrays(20)["share"])
     assert artifacts.series(f"{ANALYZER}/total").values.tolist() == [0, 20 / 3, 100 / 3]

@@ -35,7 +35,7 @@ def test_from_an_empty_folder_to_artifacts(run, tmp_path, monkeypatch):
     assert "9 units computed (9 missing)" in run("analyze", "--epochs", "0:7")
     assert "all 9 units are fresh" in run("analyze", "--epochs", "0,3,6")
     (row,) = json.loads(run("variants", "--json"))
-    assert (row["state"], row["epoch"], row["checkpoints"]) == ("trained", 9, 4 + len(range(9)) - 3)
+    assert (row["state"], row["epoch"], row["checkpoints"]) == ("trained", 9, len([0, 3, 6, 7, 8, 9]))
     assert set(row["analysed"].values()) == {3}
 
 
@@ -57,19 +57,14 @@ def test_listings(run, shared):
 def test_one_analyzer_by_name_and_by_force(run, workspace):
     name = workspace.variants()[0].name
     where = ("--workspace", workspace.path)
-    assert "3 fresh" in run("analyze", name, "-a", "embedding_frequencies", *where).replace(
-        "all 3 units are fresh", "3 fresh"
-    )
+    assert "all 3 units are fresh" in run("analyze", name, "-a", "embedding_frequencies", *where)
     assert "3 units computed (forced)" in run("analyze", name, "-a", "embedding_frequencies", "--force", *where)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["train", "modular_adition_1layer"],
-            "no family 'modular_adition_1layer'. Did you mean 'modular_addition_1layer'",
-        ),
+        (["train", "modular_adition_1layer"], "Did you mean 'modular_addition_1layer'"),
         (["train", FAMILY, "sed=1"], "'sed'. Did you mean 'seed'"),
         (["train", FAMILY, "p"], "Settings are written KEY=VALUE, like p=53; found 'p'"),
         (["train", FAMILY, "p=5", "p=7"], "Setting 'p' is given twice"),

@@ -83,9 +83,9 @@ export function render({ model, el }) {
   // Keys work wherever the focus is, except where they mean something else.
   function pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
-    const taken = (node) =>
-      node instanceof Element && node.matches("input, textarea, select, button, [role=slider], [role=combobox], [role=listbox], [role=option]");
-    if (event.composedPath().some(taken)) return;
+    const typing = "input, textarea, select, [role=slider], [role=combobox], [role=listbox], [role=option]";
+    const taken = event.key === " " ? `${typing}, button` : typing;
+    if (event.composedPath().some((node) => node instanceof Element && node.matches(taken))) return;
     event.preventDefault();
     actions[keys[event.key]]();
   }

@@ -88,13 +88,16 @@ def train(
             bar.update(task, completed=int(row["epoch"]), metrics=text)
 
     try:
-        result = loop.train(variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress)
+        try:
+            result = loop.train(
+                variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress
+            )
+        finally:
+            if bar.live.is_started:
+                bar.stop()
     except KeyboardInterrupt:
-        bar.stop()
         say("Interrupted; what was done is kept. Run the same command to continue.")
         raise SystemExit(130) from None
-    finally:
-        bar.stop()
     if result.seconds == 0:
         say(f"{variant.name} is already trained to epoch {result.epochs}: nothing to do.")
     else:

@@ -111,7 +111,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         folder = self.folder / analyzer
         if is_current(folder, units):
             with open_trusted(folder / SERIES_FILE) as file:
-                if name in file:
+                if name in file and not file[name].is_scale:
                     return _labelled(file, name, analyzer, at)
         steps = [self.read(array, unit.epoch, **at) for unit in units]
         epochs = xr.Variable("epoch", [unit.epoch for unit in units])

@@ -1,0 +1,1 @@
+"""How often neurons fire: a plug-in for Dynascope."""

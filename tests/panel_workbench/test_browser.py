@@ -1,0 +1,252 @@
+"""The served workbench in Chromium."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+if CHROMIUM is None and not os.environ.get("DYNASCOPE_REQUIRE_BROWSER"):
+    pytestmark.append(pytest.mark.skip(reason="Chromium is not installed (apt-get install chromium)"))
+
+FRAGILE = """
+from dynascope import View, hookimpl
+
+def draw(frame):
+    import holoviews as hv
+    if frame.epoch == 20:
+        raise ZeroDivisionError("broken on purpose")
+    return hv.Curve([(0, 1), (1, frame.epoch)], "x", "y")
+
+@hookimpl
+def dynascope_views():
+    return [View("fragile", "Fragile", draw, reads=("metrics",), columns=lambda frame: draw(frame) and {})]
+"""
+
+
+@pytest.fixture(scope="module")
+def playwright():
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright):
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1440, "height": 1500})
+    yield context.new_page()
+    context.close()
+
+
+def served(command, log, **environment):
+    """Start a server and return it with its address, once it says that it listens."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=log, text=True
+    )
+    for line in process.stdout:
+        found = re.search(r"http://\S+/panel_workbench", line)
+        if found:
+            return process, found[0]
+    raise AssertionError(f"the server ended: {Path(log.name).read_text()}")
+
+
+@pytest.fixture(scope="module")
+def address(analysed, tmp_path_factory):
+    """The workbench on the analysed workspace, with a plug-in whose view breaks at epoch 20."""
+    folder = tmp_path_factory.mktemp("server")
+    info = folder / "site" / "fragile-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fragile\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dynascope]\nfragile = fragile_hooks\n")
+    (folder / "site" / "fragile_hooks.py").write_text(textwrap.dedent(FRAGILE))
+    with (folder / "log").open("w") as log:
+        command = [sys.executable, "-m", "dynascope", "serve", str(analysed), "--port", "0"]
+        process, url = served(command, log, PYTHONPATH=str(folder / "site"))
+        yield url
+        process.terminate()
+        process.communicate()
+
+
+@pytest.fixture
+def workbench(page, address):
+    """A tab with the workbench; in the end its console must hold no error."""
+    problems = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(address)
+    page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=60_000)
+    label(page).wait_for()
+    yield page
+    assert problems == []
+
+
+def label(page):
+    return page.locator(".player output")
+
+
+def expect_label(page, text):
+    page.wait_for_function(
+        """text => { const walk = root => [...root.querySelectorAll("*")].some(node =>
+              (node.localName === "output" && node.textContent === text) || (node.shadowRoot && walk(node.shadowRoot)));
+            return walk(document); }""",
+        arg=text,
+    )
+
+
+def expect_line(page, epoch):
+    """Wait until the epoch line of the loss curves stands at an epoch: the server has answered."""
+    page.wait_for_function(
+        "epoch => [...Bokeh.documents[0]._all_models.values()].some(m => m.type === 'Span' && m.location === epoch)",
+        arg=epoch,
+    )
+
+
+def image(page):
+    """The sum of the neuron clusters' shares (5 frequencies) that are shown."""
+    return page.evaluate(
+        """() => { const source = [...Bokeh.documents[0]._all_models.values()].find(
+              m => m.type === "ColumnDataSource" && m.data.image && m.data.image[0].shape[0] === 5);
+            return source.data.image[0].reduce((sum, value) => sum + value, 0); }"""
+    )
+
+
+def test_the_page_shows_four_views_and_the_versions(workbench):
+    for title in ("Loss", "Embedding frequencies", "Neuron clusters by frequency", "Neuron activation", "Fragile"):
+        workbench.get_by_text(title, exact=True).first.wait_for()
+    workbench.get_by_text("core 0.1.0 · workbench 0.1.0 · fourier 0.1.0").wait_for()
+    expect_label(workbench, "epoch 40 · checkpoint 3 of 3")
+
+
+def test_the_slider_moves_the_views(workbench):
+    before = image(workbench)
+    slider = workbench.get_by_role("slider", name="checkpoint")
+    slider.focus()
+    slider.press("Home")
+    expect_label(workbench, "epoch 0 · checkpoint 1 of 3")
+    expect_line(workbench, 0)
+    assert image(workbench) != before
+    slider.press("End")
+    expect_line(workbench, 40)
+    assert image(workbench) == before
+
+
+def test_buttons_and_keys_move_by_one_checkpoint(workbench):
+    workbench.get_by_label("first checkpoint").click()
+    expect_label(workbench, "epoch 0 · checkpoint 1 of 3")
+    workbench.get_by_label("next checkpoint").click()
+    workbench.get_by_label("next checkpoint").click()
+    expect_line(workbench, 40)
+    workbench.get_by_label("previous checkpoint").click()
+    expect_label(workbench, "epoch 20 · checkpoint 2 of 3")
+    workbench.locator("body").press("Home")
+    expect_line(workbench, 0)
+    for _ in range(5):
+        workbench.locator("body").press("ArrowRight")
+    expect_label(workbench, "epoch 40 · checkpoint 3 of 3")
+
+
+def test_play_runs_to_the_end_and_stops(workbench):
+    workbench.get_by_label("first checkpoint").click()
+    workbench.get_by_label("play", exact=True).click()
+    expect_label(workbench, "epoch 40 · checkpoint 3 of 3")
+    workbench.get_by_label("play", exact=True).wait_for()
+    expect_line(workbench, 40)
+
+
+def test_a_click_on_the_loss_curve_jumps_to_the_nearest_checkpoint(workbench):
+    # The middle of the curves' frame is epoch 20.
+    box = workbench.evaluate(
+        """() => { const span = [...Bokeh.documents[0]._all_models.values()].find(m => m.type === "Span");
+            for (const view of Object.values(Bokeh.index)) {
+              const found = [...view.owner.query(v => v.model === span)][0];
+              if (!found) continue;
+              const plot = found.plot_view, at = plot.el.getBoundingClientRect(), frame = plot.frame.bbox;
+              return {x: at.x + frame.left + frame.width / 2, y: at.y + frame.top + frame.height / 3};
+            } }"""
+    )
+    workbench.mouse.click(box["x"], box["y"])
+    expect_label(workbench, "epoch 20 · checkpoint 2 of 3")
+    expect_line(workbench, 20)
+
+
+def test_another_variant_is_shown_at_the_same_epoch(workbench):
+    workbench.get_by_label("previous checkpoint").click()
+    expect_line(workbench, 20)
+    before = image(workbench)
+    workbench.get_by_role("combobox").first.click()
+    workbench.get_by_role("menuitem").nth(1).click()
+    workbench.wait_for_function(
+        """before => { const source = [...Bokeh.documents[0]._all_models.values()].find(
+              m => m.type === "ColumnDataSource" && m.data.image && m.data.image[0].shape[0] === 5);
+            return source && source.data.image[0].reduce((sum, value) => sum + value, 0) !== before; }""",
+        arg=before,
+    )
+    expect_label(workbench, "epoch 20 · checkpoint 2 of 3")
+
+
+def test_a_broken_view_shows_its_error_and_the_others_go_on(workbench):
+    before = image(workbench)
+    workbench.get_by_label("previous checkpoint").click()
+    workbench.get_by_text("ZeroDivisionError: broken on purpose").wait_for()
+    workbench.get_by_text("fragile.fragile (plug-in fragile 1.0) failed at epoch 20").wait_for()
+    expect_line(workbench, 20)
+    assert image(workbench) != before
+    workbench.get_by_label("next checkpoint").click()
+    workbench.get_by_text("ZeroDivisionError: broken on purpose").wait_for(state="detached")
+
+
+def test_the_theme_can_be_switched(workbench):
+    sum_of_rgb = (
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
+    )
+    before = workbench.evaluate(sum_of_rgb)
+    workbench.get_by_label("Toggle theme").click()
+    workbench.wait_for_function(f"before => Math.abs({sum_of_rgb} - before) > 300", arg=before)
+
+
+def test_a_page_that_was_rebound_to_this_machine_is_refused(address, playwright):
+    """DNS rebinding: another host's name that resolves to this machine."""
+    port = re.search(r":(\d+)/", address)[1]
+    rebound = [*ARGUMENTS, "--host-resolver-rules=MAP evil.example 127.0.0.1"]
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=rebound)
+    page = chromium.new_page()
+    page.goto(f"http://evil.example:{port}/panel_workbench")
+    page.get_by_text("This workbench serves only its own machine.").wait_for()
+    assert page.locator(".player").count() == 0
+    chromium.close()
+
+
+def test_panel_serve_serves_the_same_app(analysed, tmp_path, page):
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "panel", "serve", "apps/panel_workbench", "--address", "127.0.0.1", "--port", "0",
+             "--args", str(analysed)],
+            cwd=ROOT, stdout=log, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            for line in process.stderr:
+                found = re.search(r"http://\S+/panel_workbench", line)
+                if found:
+                    break
+            page.goto(found[0])
+            label(page).wait_for(timeout=60_000)
+            expect_label(page, "epoch 40 · checkpoint 3 of 3")
+        finally:
+            process.terminate()
+            process.communicate()

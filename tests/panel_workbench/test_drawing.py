@@ -1,0 +1,97 @@
+"""A picture that was moved must be the picture that would have been drawn."""
+
+import numpy as np
+import pytest
+from bokeh.models import ColumnDataSource, Span
+
+from dynascope import ArtifactError, View, registry
+from dynascope.frames import StoredFrame, fitted_controls
+from dynascope_workbench.drawing import Drawing
+
+VIEWS = sorted(registry().all("views"))
+SHARE = "fourier.embedding_frequencies/power_share"
+
+
+def frame_of(view, shared, epoch):
+    variant = shared.variants()[0]
+    artifacts = variant.artifacts
+    return StoredFrame(variant, artifacts, view, epoch, fitted_controls(view, artifacts))
+
+
+def data(drawing):
+    sources = sorted(drawing.root.select(type=ColumnDataSource), key=lambda source: sorted(source.data))
+    return [{name: np.asarray(column).tolist() for name, column in source.data.items()} for source in sources]
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_moving_gives_what_drawing_would_give(shared, name):
+    view = registry().view(name)
+    moved = Drawing(view, frame_of(view, shared, 0))
+    for epoch in (40, 20, 0, 20):
+        moved.move(frame_of(view, shared, epoch))
+        assert data(moved) == data(Drawing(view, frame_of(view, shared, epoch)))
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_moving_creates_no_model(shared, name):
+    view = registry().view(name)
+    drawing = Drawing(view, frame_of(view, shared, 0))
+    before = {id(model) for model in drawing.root.references()}
+    drawing.move(frame_of(view, shared, 40))
+    assert {id(model) for model in drawing.root.references()} == before
+
+
+def test_views_that_follow_the_epoch_do_change(shared):
+    for name in ("embedding_spectrum", "neuron_clusters", "neuron_map"):
+        view = registry().view(name)
+        drawing = Drawing(view, frame_of(view, shared, 0))
+        before = data(drawing)
+        drawing.move(frame_of(view, shared, 40))
+        assert data(drawing) != before
+
+
+def test_a_series_carries_the_epoch_line_and_a_click_jumps(shared):
+    from bokeh.events import Tap
+
+    view, clicked = registry().view("losses"), []
+    drawing = Drawing(view, frame_of(view, shared, 20), clicked.append)
+    (line,) = drawing.root.select(type=Span)
+    assert (line.location, line.dimension) == (20, "height")
+    drawing.move(frame_of(view, shared, 40))
+    assert line.location == 40
+    drawing.root._trigger_event(Tap(drawing.root, x=33.3, y=1.0))
+    assert clicked == [33.3]
+
+
+def bars(frame):
+    import holoviews as hv
+
+    share = frame.read(SHARE)
+    return hv.Curve((share["frequency"].values, share.values), "frequency", "share")
+
+
+def test_a_view_without_columns_is_drawn_again(shared):
+    view = View("plain", "Plain", bars, reads=(SHARE,))
+    drawing = Drawing(view, frame_of(view, shared, 0))
+    drawing.move(frame_of(view, shared, 40))
+    np.testing.assert_allclose(data(drawing)[0]["share"], frame_of(view, shared, 40).read(SHARE).values)
+
+
+def test_a_column_that_is_not_there_or_twice_is_one_clear_error(shared):
+    view = View("wrong", "Wrong", bars, reads=(SHARE,), columns=lambda frame: {"shore": [1]})
+    drawing = Drawing(view, frame_of(view, shared, 0))
+    with pytest.raises(ArtifactError, match="the column 'shore', which 0 elements .* has /frequency, /share"):
+        drawing.move(frame_of(view, shared, 0))
+
+    def twice(frame):
+        return bars(frame).relabel("left") * bars(frame).relabel("right")
+
+    for key, fine in (("share", False), ("right/share", True)):
+        view = View("two", "Two", twice, reads=(SHARE,), columns=lambda frame, key=key: {key: np.ones(5)})
+        drawing = Drawing(view, frame_of(view, shared, 0))
+        if fine:
+            drawing.move(frame_of(view, shared, 0))
+            assert sum(source["share"] == [1.0] * 5 for source in data(drawing)) == 1
+        else:
+            with pytest.raises(ArtifactError, match="which 2 elements"):
+                drawing.move(frame_of(view, shared, 0))

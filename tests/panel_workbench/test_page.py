@@ -1,0 +1,162 @@
+"""The page's logic, without a browser."""
+
+import logging
+
+import panel as pn
+import pytest
+
+from dynascope import View, Workspace, registry
+from dynascope.plugins import Provided, Registry
+from dynascope_workbench.page import Explore, workbench
+
+EPOCHS = [0, 20, 40]
+
+
+def texts(component):
+    """Every text on a page."""
+    found = []
+    for part in component.select():
+        found += [str(value) for value in (getattr(part, "object", None), getattr(part, "title", None)) if value]
+    return " ".join(found)
+
+
+def with_view(view):
+    found = registry()
+    kept = [entry for kind in ("families", "probes", "analyzers", "views") for entry in found.all(kind).values()]
+    return Registry(found.plugins, [*kept, Provided("views", view.name, "broken", "dist", "1.0", view)])
+
+
+@pytest.fixture
+def page(workspace):
+    return Explore(workspace, registry())
+
+
+def test_the_four_views_are_drawn_at_the_last_checkpoint(page):
+    assert [card.provided.id for card in page.cards] == [
+        "training.losses",
+        "fourier.embedding_spectrum",
+        "fourier.neuron_clusters",
+        "modular_addition.neuron_map",
+    ]
+    assert all(card.drawing is not None and card.error == "" for card in page.cards)
+    assert page.cursor.epochs == page.player.epochs == EPOCHS
+    assert page.cursor.index == page.player.index == 2
+
+
+def test_the_player_moves_every_view(page):
+    page.player.index = 1
+    assert page.cursor.epoch == 20
+    assert page.cards[0].drawing._lines[0].location == 20
+
+
+def test_a_click_on_a_curve_moves_the_player(page):
+    page.cards[0]._jump(13.0)
+    assert (page.cursor.epoch, page.player.index) == (20, 1)
+
+
+def test_another_variant_keeps_the_epoch_and_the_controls(page):
+    page.player.index = 1
+    neuron = page.cards[3]
+    neuron.controls.neuron = 7
+    before = neuron.drawing.root
+    page.cursor.variant = sorted(page._variants)[1]
+    assert page.variant.config.parameters.seed == 1
+    assert page.cursor.epoch == 20
+    assert neuron.controls.neuron == 7
+    assert neuron.drawing.root is not before
+    assert all(card.error == "" for card in page.cards)
+
+
+def test_a_control_redraws_its_view_alone(page):
+    before = [card.drawing for card in page.cards]
+    page.cards[3].controls.neuron = 5
+    kept = [card.drawing is drawing for card, drawing in zip(page.cards, before, strict=True)]
+    assert kept == [True, True, True, False]
+    assert page.cards[3].controls.param.neuron.bounds == (0, 31)
+
+
+def test_a_view_that_raises_shows_its_error_and_the_others_go_on(workspace, caplog):
+    caplog.set_level(logging.CRITICAL)
+
+    def draw(frame):
+        import holoviews as hv
+
+        if frame.epoch == 20:
+            raise ZeroDivisionError("on purpose")
+        return hv.Curve([1, 2, 3])
+
+    view = View("fragile", "Fragile", draw, reads=("metrics",), columns=lambda frame: draw(frame) and {})
+    page = Explore(workspace, with_view(view))
+    (card,) = [card for card in page.cards if card.provided.id == "broken.fragile"]
+    assert card.error == ""
+    page.player.index = 1
+    assert card.error == "ZeroDivisionError: on purpose"
+    assert "broken.fragile (plug-in dist 1.0) failed at epoch 20" in texts(card.panel)
+    assert [other.error for other in page.cards if other is not card] == [""] * 4
+    assert page.cards[0].drawing._lines[0].location == 20
+    page.player.index = 2  # and it recovers
+    assert card.error == ""
+    assert card.drawing is not None
+
+
+def test_what_was_not_computed_is_named_with_the_command(workspace):
+    variant = workspace.variants()[0]
+    for unit in variant.artifacts.units("fourier.embedding_frequencies").values():
+        unit.path.unlink()
+    page = Explore(workspace, registry())
+    card = page.cards[1]
+    assert "Not computed yet: fourier.embedding_frequencies/power_share" in texts(card.panel)
+    assert f"dynascope analyze {variant.name}" in texts(card.panel)
+    page.player.index = 0
+    assert page.cards[0].drawing._lines[0].location == 0
+
+
+def test_an_epoch_that_was_not_analysed_is_an_error_in_its_card_alone(workspace, caplog):
+    caplog.set_level(logging.CRITICAL)
+    variant = workspace.variants()[0]
+    variant.artifacts.units("fourier.embedding_frequencies")[20].path.unlink()
+    page = Explore(workspace, registry())
+    page.player.index = 1
+    assert "not been computed at epoch 20" in page.cards[1].error
+    assert [card.error for card in page.cards if card is not page.cards[1]] == [""] * 3
+
+
+def test_two_tabs_do_not_share_their_state(shared):
+    one, two = (Explore(shared, registry()) for _ in range(2))
+    one.player.index = 0
+    assert (one.cursor.index, two.cursor.index) == (0, 2)
+
+
+def test_a_workspace_without_variants_says_what_to_do(tmp_path):
+    page = Explore(Workspace.create(tmp_path / "w"), registry())
+    assert "Train one: `dynascope train FAMILY`" in texts(page.panel())
+
+
+def test_no_workspace_is_a_page_that_says_so(tmp_path):
+    assert "is not a workspace" in texts(pn.Column(*workbench(str(tmp_path)).main))
+
+
+def test_the_header_names_the_versions(shared):
+    header = texts(pn.Column(*workbench(str(shared.path)).header))
+    for part in ("core 0.1.0", "workbench 0.1.0", "fourier 0.1.0", "modular_addition 0.1.0"):
+        assert part in header
+
+
+def test_a_plug_in_that_failed_is_named_in_the_header(shared, install, monkeypatch, caplog):
+    caplog.set_level(logging.CRITICAL)
+    from importlib import metadata
+
+    from dynascope.plugins import discover
+
+    broken = install("raise RuntimeError('boom')", name="boomer")
+    found = discover([*metadata.distributions(), broken])
+    monkeypatch.setattr("dynascope_workbench.page.registry", lambda: found)
+    assert "Plug-ins that failed: boomer" in texts(pn.Column(*workbench(str(shared.path)).header))
+
+
+def test_the_player_sends_at_once_and_merges():
+    from dynascope_workbench.player import EpochPlayer
+
+    # Panel's own default is 50 ms, which is felt. If this name goes, the player needs another way.
+    assert EpochPlayer._debounce == 10
+    assert pn.reactive.Syncable._debounce == 50
