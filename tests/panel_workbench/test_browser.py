@@ -120,7 +120,7 @@ def expect_line(page, epoch):
 def image(page):
     """The sum of the neuron clusters' shares (5 frequencies) that are shown."""
     return page.evaluate(
-        """() => { const source = [...Bokeh.documents[0]._all_models.values()].find(
+        """() => { const source = [...Bokeh.documents[0]._all_models.values()].findLast(
               m => m.type === "ColumnDataSource" && m.data.image && m.data.image[0].shape[0] === 5);
             return source.data.image[0].reduce((sum, value) => sum + value, 0); }"""
     )
@@ -172,7 +172,7 @@ def test_play_runs_to_the_end_and_stops(workbench):
 def test_a_click_on_the_loss_curve_jumps_to_the_nearest_checkpoint(workbench):
     # The middle of the curves' frame is epoch 20.
     box = workbench.evaluate(
-        """() => { const span = [...Bokeh.documents[0]._all_models.values()].find(m => m.type === "Span");
+        """() => { const span = [...Bokeh.documents[0]._all_models.values()].findLast(m => m.type === "Span");
             for (const view of Object.values(Bokeh.index)) {
               const found = [...view.owner.query(v => v.model === span)][0];
               if (!found) continue;
@@ -192,7 +192,7 @@ def test_another_variant_is_shown_at_the_same_epoch(workbench):
     workbench.get_by_role("combobox").first.click()
     workbench.get_by_role("menuitem").nth(1).click()
     workbench.wait_for_function(
-        """before => { const source = [...Bokeh.documents[0]._all_models.values()].find(
+        """before => { const source = [...Bokeh.documents[0]._all_models.values()].findLast(
               m => m.type === "ColumnDataSource" && m.data.image && m.data.image[0].shape[0] === 5);
             return source && source.data.image[0].reduce((sum, value) => sum + value, 0) !== before; }""",
         arg=before,
