@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := $(wildcard requirements*.txt constraints.txt core/pyproject.toml plugins/*/pyproject.toml apps/*/pyproject.toml)
 
-.PHONY: help setup demo workbench test lint docs bench clean
+.PHONY: help setup demo workbench test lint docs bench screenshots clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,7 @@ workbench: $(READY) ## Serve the workbench
 	$(BIN)/dynascope serve $(WORKSPACE) --port $(PORT)
 
 test: $(READY) ## Run the tests (those in a browser too, where Chromium is installed)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
@@ -44,6 +44,9 @@ bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/workbench.py
+
+screenshots: $(READY) ## Take the pictures of the documentation from the workbench
+	$(BIN)/python docs/screenshots.py $(WORKSPACE)
 
 clean: ## Remove what was built; workspaces stay
 	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache

@@ -232,3 +232,12 @@ def test_unknown_names_are_one_clear_error(variant):
         analyze(variant, probe="full_gird")
     with pytest.raises(UnknownName, match="no checkpoint of .* '21'"):
         analyze(variant, epochs=[21])
+
+
+def test_a_read_that_was_not_declared_is_one_clear_error(variant):
+    class Greedy(Mean):
+        def analyze(self, step):
+            return {"mean": step["neuron"]}
+
+    with pytest.raises(AnalysisError, match=r"no declared read 'neuron'. Did you mean 'neurons'"):
+        analyze(variant, plugins=plugins(Greedy()))

@@ -215,3 +215,19 @@ def test_a_file_that_reaches_outside_itself_is_refused(artifacts, tmp_path, tric
             group["stolen"] = h5py.ExternalLink(str(secret), "/x")
     with pytest.raises(ArtifactError, match="is not trusted"):
         artifacts.read(f"{ANALYZER}/map", 20)
+
+
+def test_a_file_whose_groups_are_a_circle_is_refused(artifacts):
+    path = artifacts.units(ANALYZER)[20].path
+    with h5py.File(path, "a") as file:
+        file["00000020/again"] = file["00000020"]
+    with pytest.raises(ArtifactError, match="is not trusted"):
+        artifacts.read(f"{ANALYZER}/map", 20)
+
+
+def test_units_and_descriptions_come_with_the_arrays(artifacts):
+    expected = {"units": "1", "long_name": "per frequency"}
+    assert artifacts.read(f"{ANALYZER}/share", 20).attrs == expected
+    assert artifacts.series(f"{ANALYZER}/share").attrs == expected
+    artifacts.refresh_series(ANALYZER)
+    assert artifacts.series(f"{ANALYZER}/share").attrs == expected

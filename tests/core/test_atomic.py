@@ -25,12 +25,15 @@ def test_an_os_error_says_what_to_do(tmp_path):
 
 
 def test_leftovers_of_dead_writers_go_and_those_of_living_ones_stay(tmp_path):
-    dead = tmp_path / ".x.h5.4194304-abcd.tmp"  # beyond the largest process number
-    living = tmp_path / f".x.h5.{os.getpid()}-abcd.tmp"
-    for leftover in (dead, living):
-        leftover.touch()
+    with publish(tmp_path / "x.h5") as temporary:
+        temporary.touch()
+        living = temporary.name
+    dead = living.replace(f"-{os.getpid()}-", "-4194305-")  # beyond the largest process number
+    elsewhere = dead.replace(".x.h5.", ".x.h5.other_")
+    for name in (living, dead, elsewhere):
+        (tmp_path / name).touch()
     remove_leftovers(tmp_path)
-    assert list(tmp_path.iterdir()) == [living]
+    assert {path.name for path in tmp_path.iterdir()} == {"x.h5", living, elsewhere}
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,29 @@ def test_failures_of_work_exit_with_1_and_keep_the_rest(run, workspace):
     printed = run("analyze", variant.name, "--force", "--workspace", workspace.path, code=1)
     assert "1 unit of analysis failed; the others are stored" in printed
     assert str(path) in printed
+
+
+def test_the_stacked_series_is_rebuilt_where_it_is_missing(run, workspace):
+    series = next(iter(workspace.path.rglob("series.h5")))
+    series.unlink()
+    assert "nothing to do" in run("analyze", "--workspace", workspace.path)
+    assert series.exists()
+
+
+def test_what_a_plug_in_says_is_not_read_as_markup(run, install, monkeypatch, caplog):
+    import logging
+    from importlib import metadata
+
+    from dynascope.cli import tables
+    from dynascope.plugins import discover
+
+    caplog.set_level(logging.CRITICAL)
+    broken = install("raise TypeError('list[int] [/red] and [bold]')", name="odd")
+    found = discover([*metadata.distributions(), broken])
+    monkeypatch.setattr(tables, "registry", lambda: found)
+    assert "list[int] [/red] and [bold]" in run("plugins")
+
+
+def test_epochs_given_twice_is_a_mistake(run, workspace):
+    printed = run("train", FAMILY, "epochs=5", "--epochs", 9, "--workspace", workspace.path, code=2)
+    assert "Setting 'epochs' is given twice" in printed

@@ -57,3 +57,10 @@ def test_an_unknown_parameter_and_preset_suggest_the_nearest(family):
         family.configure({"sede": 1})
     with pytest.raises(UnknownName, match=r"Did you mean 'nanda'"):
         family.configure(preset="nnda")
+
+
+def test_hints_do_not_mind_case_and_order_numbers_as_numbers(family):
+    with pytest.raises(UnknownName, match=r"'P'. Did you mean 'p'"):
+        family.configure({"P": 7})
+    error = UnknownName("checkpoint", "2501", ["0", "100", "20", "2500"])
+    assert "Did you mean '2500'? Choices: 0, 20, 100, 2500." in str(error)

@@ -126,3 +126,28 @@ def test_every_optimizer_learns_and_can_be_continued(tmp_path, optimizer):
     train(variant, epochs=30)
     loss = variant.metrics_file.read()["train_loss"]
     assert loss[30] < loss[20] < loss[0]
+
+
+def test_training_is_never_cut_short(tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(row):
+        if row["epoch"] == 12:
+            raise Stop
+
+    variant = new(tmp_path)
+    with pytest.raises(Stop):
+        train(variant, epochs=20, schedule="0:20:5", progress=stop)
+    before = files(variant)
+    with pytest.raises(InvalidSetting, match="already been trained to epoch 10; epochs must be .* got 6"):
+        train(variant, epochs=6)
+    assert files(variant) == before
+
+
+def test_another_schedule_for_a_finished_variant_is_refused(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=6, schedule="0:6:3")
+    assert train(variant, epochs=6, schedule="3").seconds == 0
+    with pytest.raises(InvalidSetting, match="epochs 1, 2 of the schedule were not kept"):
+        train(variant, epochs=6, schedule="1:4")

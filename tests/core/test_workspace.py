@@ -97,11 +97,9 @@ def test_a_config_that_was_changed_is_a_row_and_the_others_work(workspace):
 
 
 def test_a_second_variant_never_writes_over_the_first(workspace):
-    variant = workspace.variant(NAME)
-    path = variant.folder / "config.json"
-    config = json.loads(path.read_text())
-    config["sha256"] = "0" * 64
-    path.write_text(json.dumps(config))
+    first, second = workspace.variants()
+    (second.folder / "config.json").rename(first.folder / "config.json")
+    variant = workspace.new_variant(FAMILY, {**TINY, "seed": 0})
     with pytest.raises(WorkspaceError, match="holds another variant with the same name; nothing is overwritten"):
         variant.save_config()
 
@@ -144,3 +142,29 @@ def test_a_checkpoint_that_does_not_fit_the_family_is_one_clear_error(workspace)
     variant.checkpoint_folder.write(20, {name: array for name, array in weights.items() if "mlp" not in name})
     with pytest.raises(CheckpointError, match="does not fit family modular_addition_1layer"):
         variant.model(20)
+
+
+def test_a_setting_that_a_family_gains_later_leaves_its_variants_as_they_are(workspace, monkeypatch):
+    from pydantic import Field
+
+    from dynascope_modular_addition.family import Architecture
+
+    class Grown(Architecture):
+        residual_scale: float = Field(1.0, gt=0)
+
+    base = type(workspace.variant(NAME).family.base)
+    monkeypatch.setattr(base, "Architecture", Grown)
+    assert workspace.broken_variants() == []
+    variant = workspace.variant(NAME)
+    assert variant.config.architecture.residual_scale == 1.0
+    assert variant.weights(20)["embed.weight"].shape == (12, 16)
+    same = workspace.new_variant(FAMILY, {**TINY, "seed": 0})
+    same.save_config(epochs=40)
+    assert same.weights(20).keys() == variant.weights(20).keys()
+    other = workspace.new_variant(FAMILY, {**TINY, "seed": 0, "residual_scale": 2.0})
+    assert other.folder != variant.folder
+
+
+def test_a_control_out_of_its_bounds_is_one_clear_error(shared):
+    with pytest.raises(InvalidSetting, match="View neuron_map: .*neuron.*31"):
+        shared.variant(NAME).at(20).view("neuron_map", neuron=9999)

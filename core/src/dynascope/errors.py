@@ -48,12 +48,24 @@ class UnknownName(DynascopeError):
     """A name that nothing has; the message lists the choices and the nearest one."""
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
-        self.kind, self.name, self.choices = kind, name, sorted(choices)
-        near = difflib.get_close_matches(name, self.choices, n=1, cutoff=0.5)
-        near = near or [choice for choice in self.choices if name and choice.startswith(name)]
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        self.kind, self.name, self.choices = kind, name, sorted(choices, key=_in_order)
+        near = _nearest(name, self.choices)
+        hint = f" Did you mean {near!r}?" if near else ""
         listed = ", ".join(self.choices) if self.choices else "none"
         super().__init__(f"There is no {kind} {name!r}.{hint} Choices: {listed}.")
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdigit() else (-1, name)
+
+
+def _nearest(name: str, choices: list[str]) -> str | None:
+    if name.isdigit() and choices and all(choice.isdigit() for choice in choices):
+        return min(choices, key=lambda choice: abs(int(choice) - int(name)))
+    lowered = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    close = close or [choice for choice in lowered if name and choice.startswith(name.lower())]
+    return lowered[close[0]] if close else None
 
 
 class InvalidSetting(DynascopeError):

@@ -23,7 +23,7 @@ __all__ = ["StoredFrame", "fitted_controls", "missing_arrays"]
 
 @dataclass(frozen=True)
 class StoredFrame:
-    """Implements :class:`dynascope.Frame` on a variant's files.
+    """Implements ``dynascope.Frame`` on a variant's files.
 
     Attributes:
         variant, artifacts: where the arrays are read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dynascope.errors import ArtifactError, UnknownName
+from dynascope.errors import ArtifactError, InvalidSetting, UnknownName
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays
 from dynascope.plugins.registry import registry
 
@@ -30,8 +30,11 @@ class At:
 
         Raises:
             UnknownName: an unknown view or control.
+            InvalidSetting: a control's value that breaks its rule.
             ArtifactError: the variant lacks what the view reads.
         """
+        import holoviews as hv
+
         view = registry().view(name)
         artifacts = self.variant.artifacts_of(probe)
         missing = missing_arrays(view, self.variant, artifacts)
@@ -46,11 +49,14 @@ class At:
             if control not in known:
                 raise UnknownName(f"control of view {name}", control, known)
         if fitted is not None:
-            fitted.param.update(**controls)
+            try:
+                fitted.param.update(**controls)
+            except ValueError as error:
+                raise InvalidSetting(f"View {name}: {error}") from None
+        if not hv.Store.renderers:
+            hv.extension("bokeh")
         element = view.draw(StoredFrame(self.variant, artifacts, view, self.epoch, fitted))
         if view.series:
-            import holoviews as hv
-
             element = element * hv.VLine(self.epoch).opts(color="grey", line_width=1)
         return element
 

@@ -35,6 +35,7 @@ def main() -> None:
             port=options.port,
             show=options.open,
             start=False,
+            verbose=False,
             title="Dynascope",
             websocket_origin="*" if options.address not in LOOPBACK else None,
         )

@@ -44,7 +44,7 @@ def analyze(
 
     Args:
         variant: a trained variant (or one in training).
-        probe, analyzers, epochs, force: as in :func:`dynascope.analysis.plan.plan`.
+        probe, analyzers, epochs, force: as in ``dynascope.analysis.plan.plan``.
         plugins: the registry; this process' by default.
         progress: called with the units done and the units in all.
 
@@ -64,7 +64,7 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
     """Carry out a plan.
 
     Raises:
-        AnalysisError: as :func:`analyze`.
+        AnalysisError: as ``analyze``.
     """
     artifacts = work.variant.artifacts_of(work.probe)
     total = sum(len(task.units) for task in work.tasks)

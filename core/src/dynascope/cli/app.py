@@ -35,7 +35,7 @@ DEBUG = "--debug"
 
 
 def main() -> None:
-    """Run the command line. A :class:`DynascopeError` is printed without traceback, unless ``--debug``."""
+    """Run the command line. A ``DynascopeError`` is printed without traceback, unless ``--debug``."""
     from dynascope.errors import DynascopeError
 
     arguments = sys.argv[1:]
@@ -171,20 +171,21 @@ def serve(
         str, typer.Option(help="The address to listen on; anything but loopback is open to the network.")
     ] = "127.0.0.1",
     open_browser: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the workbench on this machine."""
     import importlib.util
 
     from dynascope.errors import PluginError
 
-    workspace = _opened(path)
+    opened = _opened(path or workspace)
     if importlib.util.find_spec("dynascope_workbench") is None:
         raise PluginError("The workbench is not installed. Install the distribution dynascope-workbench.")
     command = [
         sys.executable,
         "-m",
         "dynascope_workbench",
-        str(workspace.path),
+        str(opened.path),
         f"--address={address}",
         f"--port={port}",
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dynascope.plugins.registry import registry
 from dynascope.store.variant import Variant
@@ -119,7 +120,8 @@ def _print(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     for name in names:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[name]) for name in names))
+        # Text, not str: what a plug-in's error says must not be read as markup.
+        table.add_row(*(Text(_cell(row[name])) for name in names))
     console = Console(highlight=False)
     # A pipe has no width to fold to.
     console = console if console.is_terminal else Console(highlight=False, width=240)

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from dynascope.analysis import run
-from dynascope.analysis.plan import plan
+from dynascope.analysis.plan import Plan, plan
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.plugins.registry import registry
@@ -63,7 +63,9 @@ def train(
     """Train a variant with a progress bar, and say what came of it."""
     settings = parse_settings(pairs)
     if epochs is not None:
-        settings.setdefault("epochs", epochs)
+        if "epochs" in settings:
+            raise InvalidSetting("Setting 'epochs' is given twice: as epochs= and as --epochs.")
+        settings["epochs"] = epochs
     variant = workspace.new_variant(family, settings, preset)
     last = variant.config.training.epochs
     columns = (
@@ -129,24 +131,38 @@ def analyze(
         work = plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force)
         for left_out in work.not_applicable:
             say(f"{left_out.analyzer} does not apply to {variant.name}: {left_out.reason}.")
-        total = sum(len(task.units) for task in work.tasks)
-        if not total and not work.unreadable:
-            say(f"{variant.name}: all {work.fresh} units are fresh: nothing to do.")
-            continue
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("units"),
-            TimeElapsedColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
-        with Progress(*columns, console=_console()) as bar:
-            task = bar.add_task(f"analysing {variant.name}", total=total)
-            try:
-                run.run_plan(work, partial(_advance, bar, task))
-            except AnalysisError as error:
-                failures.extend(error.failures)
-        kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
-        say(f"{variant.name}: {total} units computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
+        failures += _carried_out(work)
     if failures:
         raise AnalysisError(failures)
+
+
+def _carried_out(work: Plan) -> tuple[Failure, ...]:
+    """Carry out one variant's plan, say what came of it, and return what failed."""
+    name, total = work.variant.name, sum(len(task.units) for task in work.tasks)
+    if not total and not work.unreadable:
+        run.run_plan(work)  # the stacked series may still be missing
+        if work.analyzers:
+            say(f"{name}: all {work.fresh} units are fresh: nothing to do.")
+        return ()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("units"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    failures: tuple[Failure, ...] = ()
+    with Progress(*columns, console=_console()) as bar:
+        task = bar.add_task(f"analysing {name}", total=total)
+        try:
+            run.run_plan(work, partial(_advance, bar, task))
+        except AnalysisError as error:
+            failures = error.failures
+    computed = total + len(work.unreadable) - len(failures)
+    kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
+    say(f"{name}: {computed} units computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
+    return failures
 
 
 def _picked_epochs(text: str, available: Sequence[int]) -> list[int]:

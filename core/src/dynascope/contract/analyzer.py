@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
+from dynascope.errors import UnknownName
+
 if TYPE_CHECKING:
     from dynascope.contract.config import Config
     from dynascope.contract.probe import Batch
@@ -92,12 +94,18 @@ class Step:
     arrays: Mapping[Read, Array]
 
     def __getitem__(self, read: Read) -> Array:
-        """Return a declared read: an activation ``"row feature"`` or a weight in its own shape."""
+        """Return a declared read: an activation ``"row feature"`` or a weight in its own shape.
+
+        Raises:
+            UnknownName: the analyzer did not declare it.
+        """
+        if read not in self.arrays:
+            raise UnknownName("declared read", str(read), map(str, self.arrays))
         return self.arrays[read]
 
     def unfolded(self, read: Read) -> Array:
         """Return an activation with its rows unfolded to the probe's axes: ``"a b feature"``."""
-        array = self.arrays[read]
+        array = self[read]
         return array.reshape(self.batch.shape + array.shape[1:])
 
 

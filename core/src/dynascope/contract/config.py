@@ -6,13 +6,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dynascope.errors import InvalidSetting, UnknownName
 
-__all__ = ["Architecture", "Config", "Label", "Parameters", "Settings", "Training"]
+__all__ = ["NOT_IDENTITY", "Architecture", "Config", "Label", "Parameters", "Settings", "Training", "identity_digest"]
+
+NOT_IDENTITY = frozenset({"epochs"})
+"""Settings that do not change the weights after n updates, and so are not part of the identity."""
+
+
+def identity_digest(family: str, settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a family's name and of the settings that change what is trained."""
+    identity = {name: value for name, value in settings.items() if name not in NOT_IDENTITY}
+    return hashlib.sha256(json.dumps([family, identity], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,6 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    not_identity: ClassVar[frozenset[str]] = frozenset()
-    """Fields that do not change the weights after n updates, and so are not part of the identity."""
-
 
 class Parameters(Settings):
     """Domain parameters: what distinguishes the variants of a family (p, seeds, train fraction)."""
@@ -49,8 +55,6 @@ class Training(Settings):
 
     ``epochs`` is the length, not the identity: training a variant for longer continues the same variant.
     """
-
-    not_identity: ClassVar[frozenset[str]] = frozenset({"epochs"})
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0, description="step size of the optimizer")
@@ -120,15 +124,12 @@ class Config:
     @property
     def identity(self) -> dict[str, Any]:
         """The settings that change what is trained, flat, in JSON types."""
-        groups = (self.parameters, self.architecture, self.training)
-        left_out = frozenset().union(*(group.not_identity for group in groups))
-        return {name: value for name, value in self.settings.items() if name not in left_out}
+        return {name: value for name, value in self.settings.items() if name not in NOT_IDENTITY}
 
     @property
     def digest(self) -> str:
         """SHA-256 of family and identity: equal if and only if the same weights would be trained."""
-        text = json.dumps([self.family, self.identity], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return identity_digest(self.family, self.settings)
 
     @property
     def name(self) -> str:
@@ -136,7 +137,7 @@ class Config:
         parts = []
         for group in (self.parameters, self.architecture, self.training):
             for name, field in type(group).model_fields.items():
-                if name in group.not_identity:
+                if name in NOT_IDENTITY:
                     continue
                 label = next((item for item in field.metadata if isinstance(item, Label)), Label(name))
                 value = getattr(group, name)

@@ -47,7 +47,7 @@ class Family(ABC):
     Architecture: ClassVar[type[Architecture]] = Architecture
     Training: ClassVar[type[Training]] = Training
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Named sets of settings, given to :meth:`configure`."""
+    """Named sets of settings, given to ``configure``."""
 
     default_probe: ClassVar[str]
     """The probe that analysis uses when none is named."""
@@ -63,7 +63,7 @@ class Family(ABC):
         """Return the logits ``"row class"`` at the answer position.
 
         This is what training runs: it computes only what reaches the loss. It must equal
-        :meth:`hooked` in values and gradients; ``dynascope.testing`` checks it.
+        ``hooked`` in values and gradients; ``dynascope.testing`` checks it.
         """
 
     @abstractmethod
@@ -92,11 +92,11 @@ class Family(ABC):
         """Return the same model as a TransformerLens module, from which activations are read.
 
         It offers ``run_with_hooks(inputs, fwd_hooks=...)`` (any ``HookedRootModule`` or
-        ``TransformerBridge``). The core builds it once and calls :meth:`reload` for each checkpoint.
+        ``TransformerBridge``). The core builds it once and calls ``reload`` for each checkpoint.
         """
 
     def reload(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-        """Put the weights of another checkpoint into a model made by :meth:`hooked`."""
+        """Put the weights of another checkpoint into a model made by ``hooked``."""
         model.load_state_dict(dict(weights), strict=True)
 
     def context(self, config: Config) -> Mapping[str, Any]:

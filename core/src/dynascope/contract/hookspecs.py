@@ -31,7 +31,7 @@ class Specs:
     def dynascope_families(self) -> Iterable[Family]:  # type: ignore[empty-body]
         """Return the model families this plug-in adds.
 
-        Example:
+        Examples:
             >>> from dynascope import hookimpl
             >>> @hookimpl
             ... def dynascope_families():
@@ -45,7 +45,7 @@ class Specs:
     def dynascope_probes(self) -> Iterable[Probe]:  # type: ignore[empty-body]
         """Return the probes this plug-in adds.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> from dynascope import Batch, Probe, hookimpl
             >>> def diagonal(config):
@@ -63,7 +63,7 @@ class Specs:
     def dynascope_analyzers(self) -> Iterable[Analyzer]:  # type: ignore[empty-body]
         """Return the analyzers this plug-in adds.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> from dynascope import Analyzer, Output, hookimpl
             >>> class DeadNeurons(Analyzer):
@@ -84,7 +84,7 @@ class Specs:
     def dynascope_views(self) -> Iterable[View]:  # type: ignore[empty-body]
         """Return the views this plug-in adds.
 
-        Example:
+        Examples:
             >>> from dynascope import View, hookimpl
             >>> def draw(frame):
             ...     import holoviews as hv

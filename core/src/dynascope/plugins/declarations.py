@@ -50,6 +50,9 @@ def _check_family(family: Family) -> None:
         names.extend(model.model_fields)  # type: ignore[union-attr]
     twice = sorted({name for name in names if names.count(name) > 1})
     _require(not twice, owner, "a setting belongs to one of Parameters, Architecture and Training", twice)
+    models = (family.Parameters, family.Architecture, family.Training)
+    required = [name for model in models for name, field in model.model_fields.items() if field.is_required()]
+    _require(not required, owner, "every setting must have a default", required)
     probe = getattr(family, "default_probe", None)
     _require(isinstance(probe, str), owner, "must declare default_probe, the name of a probe", probe)
 

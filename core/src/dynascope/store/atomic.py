@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,19 +16,21 @@ from dynascope.errors import WorkspaceError
 
 __all__ = ["publish", "read_json", "remove_leftovers", "write_json"]
 
+_HOST = re.sub(r"\W", "_", platform.node()) or "_"
+
 
 @contextmanager
 def publish(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success sync it and rename it over ``path``.
 
     A reader sees the old file or the new one, never a part. On failure the temporary file is removed; after
-    a kill it stays behind, hidden, until :func:`remove_leftovers`.
+    a kill it stays behind, hidden, until ``remove_leftovers``.
 
     Raises:
         WorkspaceError: the disk is full or the folder cannot be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary
         _sync(temporary)
@@ -42,11 +46,21 @@ def publish(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that dead writers left in ``folder``; those of living ones stay."""
+    """Remove the temporary files that dead processes of this machine left in ``folder``; all others stay."""
     for leftover in folder.glob(".*.tmp"):
-        pid = leftover.name.rsplit(".", 2)[-2].split("-")[0]
-        if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
+        writer = leftover.name.rsplit(".", 2)[-2].split("-")
+        if len(writer) == 3 and writer[0] == _HOST and not _is_alive(int(writer[1])):
             leftover.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

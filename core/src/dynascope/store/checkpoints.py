@@ -52,7 +52,7 @@ class CheckpointFolder:
 
     def write(self, epoch: int, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """Publish the weights after ``epoch`` optimizer updates."""
-        weights = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        weights = {name: np.asarray(array, order="C") for name, array in weights.items()}
         header = {**self._belonging(epoch), "weights_sha256": digest_of(weights)}
         with publish(self.file(epoch)) as temporary:
             temporary.write_bytes(save(weights, {HEADER: json.dumps(header)}))
@@ -65,7 +65,7 @@ class CheckpointFolder:
         """Return the SHA-256 of the weights as the header states it, without reading them.
 
         Raises:
-            CheckpointError: as :meth:`read`.
+            CheckpointError: as ``read``.
         """
         with self._opened(epoch) as tensors:
             return str(_header(tensors)["weights_sha256"])
@@ -100,6 +100,11 @@ class CheckpointFolder:
                 "Delete the file and train again to restore it."
             ) from None
         header, wanted = _header(tensors), self._belonging(epoch)
+        if header.get("format") != FORMAT or "weights_sha256" not in header:
+            raise CheckpointError(
+                f"Checkpoint {path} does not say whose weights it holds, in format {FORMAT}: it was written by "
+                "something else, or by another version of Dynascope. Move it away."
+            )
         wrong = [
             f"{key} {header.get(key)!r} instead of {wanted[key]!r}" for key in wanted if header.get(key) != wanted[key]
         ]

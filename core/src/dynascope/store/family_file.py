@@ -70,7 +70,7 @@ class DeclaredFamily:
         """Return a variant's config: the base's defaults, the preset, the file's settings, then ``settings``.
 
         Raises:
-            UnknownName, InvalidSetting: as :meth:`Family.configure`.
+            UnknownName, InvalidSetting: as ``Family.configure``.
         """
         config = self.base.configure({**self.file.settings, **(settings or {})}, preset)
         return Config(self.name, config.parameters, config.architecture, config.training)

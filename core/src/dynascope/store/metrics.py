@@ -89,7 +89,7 @@ class MetricsWriter:
         self._file.close()
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Append one row with the keys of :data:`COLUMNS`."""
+        """Append one row with the keys of ``COLUMNS``."""
         self._file.write(",".join([str(int(row["epoch"])), *(repr(float(row[name])) for name in COLUMNS[1:])]) + "\n")
 
     def sync(self) -> None:

@@ -45,6 +45,7 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
     stacks: dict[str, list[Any]] = {}
     ranges: dict[str, list[Any]] = {}
     dims: dict[str, tuple[str, ...]] = {}
+    attributes: dict[str, dict[str, str]] = {}
     with publish(folder / SERIES_FILE) as temporary, h5py.File(temporary, "w", libver=LIBVER) as out:
         for position, unit in enumerate(units):
             with open_trusted(unit.path) as file:
@@ -63,7 +64,12 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
                                 f"{stack[0].shape}. Run `dynascope analyze --force` for this analyzer."
                             )
                         stack.append(dataset[()])
-        _write_stacks(out, units, stacks, ranges, dims)
+                        attributes[name] = {key: dataset.attrs[key] for key in ("units", "long_name")}
+        _write_stacks(out, units, stacks, attributes, dims)
+        bounds = out.create_group("ranges")
+        for name, pairs in ranges.items():
+            low, high = np.array(pairs).T
+            bounds.create_dataset(name, data=np.array([low.min(), high.max()], dtype=np.float64))
         out.attrs["dynascope_format"] = FORMAT
         out.create_dataset("units", data=[unit.path.name for unit in units], dtype=h5py.string_dtype())
 
@@ -87,7 +93,7 @@ def _write_stacks(
     out: h5py.File,
     units: Sequence[Unit],
     stacks: dict[str, list[Any]],
-    ranges: dict[str, list[Any]],
+    attributes: dict[str, dict[str, str]],
     dims: dict[str, tuple[str, ...]],
 ) -> None:
     epoch = out.create_dataset("epoch", data=np.array([unit.epoch for unit in units], dtype=np.int64))
@@ -99,7 +105,4 @@ def _write_stacks(
             dataset = out.create_dataset(name, data=np.stack(stack), fletcher32=True, chunks=True)
         for axis, dim in enumerate(("epoch", *dims[name])):
             dataset.dims[axis].attach_scale(out[dim])
-    bounds = out.create_group("ranges")
-    for name, pairs in ranges.items():
-        low, high = np.array(pairs).T
-        bounds.create_dataset(name, data=np.array([low.min(), high.max()], dtype=np.float64))
+        dataset.attrs.update(attributes[name])

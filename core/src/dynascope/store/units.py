@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -27,9 +28,15 @@ __all__ = ["LIBVER", "Stamp", "Unit", "list_units", "open_trusted", "write_unit"
 FORMAT = 1
 LIBVER = ("v110", "v110")
 """Bounds that HDF5 1.10 and newer, netCDF-C and h5netcdf can read."""
+DEEPEST = 2
+"""How deep groups lie: ``/<epoch>/<analyzer>``."""
 FILE_NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.h5")
 
 Array = np.ndarray[Any, Any]
+
+MOST_TRUSTED = 100_000
+_trusted: set[tuple[Path, int, int, int]] = set()
+"""Files that were checked, as they were: each is checked once."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,14 @@ def list_units(folder: Path) -> dict[int, list[Unit]]:
     An epoch has one unit, except between the publication of a new one and the removal of the stale one.
     """
     found: dict[int, list[Unit]] = {}
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            match = FILE_NAME.fullmatch(path.name)
-            if match:
-                found.setdefault(int(match[1]), []).append(Unit(int(match[1]), match[2], path))
+    try:
+        names = sorted(os.listdir(folder))  # names alone: this is on the path of every read
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    for name in names:
+        match = FILE_NAME.fullmatch(name)
+        if match:
+            found.setdefault(int(match[1]), []).append(Unit(int(match[1]), match[2], folder / name))
     return found
 
 
@@ -122,25 +132,36 @@ def open_trusted(path: Path) -> h5py.File:
     except OSError as error:
         raise ArtifactError(f"Artifact {path} is damaged: {error}. Delete it and run `dynascope analyze`.") from None
     try:
-        version = file.attrs.get("dynascope_format")
-        if version != FORMAT:
-            raise ArtifactError(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
-        _refuse_links(file, path)
+        state = path.stat()
+        known = (path, state.st_ino, state.st_size, state.st_mtime_ns)
+        if known not in _trusted:
+            _check(file, path)
+            if len(_trusted) >= MOST_TRUSTED:
+                _trusted.clear()
+            _trusted.add(known)
     except BaseException:
         file.close()
         raise
     return file
 
 
-def _refuse_links(group: h5py.Group, path: Path) -> None:
+def _check(file: h5py.File, path: Path) -> None:
+    version = file.attrs.get("dynascope_format")
+    if version != FORMAT:
+        raise ArtifactError(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
+    _refuse_links(file, path)
+
+
+def _refuse_links(group: h5py.Group, path: Path, depth: int = 0) -> None:
     for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ArtifactError(f"Artifact {path} is not trusted: {group.name}/{name} is a link to elsewhere.")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            _refuse_links(item, path)
-        elif item.external or item.is_virtual:
-            raise ArtifactError(f"Artifact {path} is not trusted: {item.name} stores its data elsewhere.")
+        item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+        if isinstance(item, h5py.Group) and depth < DEEPEST:
+            _refuse_links(item, path, depth + 1)
+        elif not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+            raise ArtifactError(
+                f"Artifact {path} is not trusted: {group.name}/{name} is a link, stores its data elsewhere, or is "
+                "nothing that Dynascope writes."
+            )
 
 
 def _checked(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynascope.contract.config import Config
+from dynascope.contract.config import Config, identity_digest
 from dynascope.errors import CheckpointError, DynascopeError, UnknownName, WorkspaceError
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import read_json, write_json
@@ -51,17 +51,16 @@ class Variant:
             raise WorkspaceError(
                 f"{path} has format {content.get('format')!r}; this version of Dynascope reads {FORMAT}."
             )
-        try:
-            config = family.configure(content["settings"])
-        except KeyError:
-            raise WorkspaceError(f"{path} has no 'settings'. Restore it from a copy.") from None
-        except DynascopeError as error:
-            raise WorkspaceError(f"{path} no longer fits family {family.name}: {error}") from None
-        if config.digest != content.get("sha256"):
+        settings, stated = content.get("settings"), content.get("sha256")
+        if not isinstance(settings, dict) or identity_digest(family.name, settings) != stated:
             raise WorkspaceError(
                 f"{path} was changed after training began: its settings do not have the hash that it states. "
                 "Settings are a variant's identity; undo the change, and train another variant instead."
             )
+        try:
+            config = family.configure(settings)
+        except DynascopeError as error:
+            raise WorkspaceError(f"{path} no longer fits family {family.name}: {error}") from None
         return cls(family, config, folder)
 
     def save_config(self, **recipe: Any) -> None:
@@ -71,7 +70,7 @@ class Variant:
             WorkspaceError: the folder holds another variant.
         """
         path = self.folder / "config.json"
-        if path.exists() and read_json(path).get("sha256") != self.config.digest:
+        if path.exists() and Variant.open(self.family, self.folder).config.digest != self.config.digest:
             raise WorkspaceError(
                 f"{self.folder} holds another variant with the same name; nothing is overwritten. "
                 "Move that folder away, or use another workspace."
@@ -83,11 +82,20 @@ class Variant:
                 "family": self.family.name,
                 "base": self.family.base.name,
                 "variant": self.name,
-                "sha256": self.config.digest,
-                "settings": self.config.settings,
+                "sha256": self.identity,
+                "settings": self.recipe.get("settings", self.config.settings),
                 **recipe,
             },
         )
+
+    @property
+    def identity(self) -> str:
+        """The SHA-256 that its checkpoints carry.
+
+        It is that of the settings as they were when training began: a setting that the family gains later, with
+        a default, changes nothing that was trained.
+        """
+        return str(self.recipe.get("sha256", self.config.digest))
 
     @property
     def name(self) -> str:
@@ -127,9 +135,7 @@ class Variant:
         return self._folder_of("optimizer")
 
     def _folder_of(self, name: str) -> CheckpointFolder:
-        return CheckpointFolder(
-            self.folder / name, identity=self.config.digest, family=self.family.name, variant=self.name
-        )
+        return CheckpointFolder(self.folder / name, identity=self.identity, family=self.family.name, variant=self.name)
 
     def artifacts_of(self, probe: str | None = None) -> Artifacts:
         """Return the artifacts under a probe; the family's default probe if none is named."""

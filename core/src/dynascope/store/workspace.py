@@ -29,7 +29,7 @@ class Workspace:
     """A folder of families and variants.
 
     Args:
-        path: a folder made by :meth:`create` (``dynascope init``).
+        path: a folder made by ``create`` (``dynascope init``).
         plugins: the registry; this process' by default.
 
     Raises:

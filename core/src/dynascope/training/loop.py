@@ -39,7 +39,7 @@ Progress = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a call of :func:`train` did.
+    """What a call of ``train`` did.
 
     Attributes:
         started_at: the epoch it continued from; equal to ``epochs`` where nothing was left to do.
@@ -53,7 +53,7 @@ class TrainingResult:
 
 
 class Trainer:
-    """Weights, optimizer and data of one variant; :meth:`step` moves them by one epoch."""
+    """Weights, optimizer and data of one variant; ``step`` moves them by one epoch."""
 
     def __init__(self, family: Family, config: Config) -> None:
         import torch
@@ -160,7 +160,7 @@ def train(
     Args:
         variant: from ``Workspace.new_variant`` or ``Workspace.variant``.
         epochs: the length; the config's by default.
-        schedule: the epochs to keep (see :func:`parse_schedule`); the stored one, or the family's, by default.
+        schedule: the epochs to keep (see ``parse_schedule``); the stored one, or the family's, by default.
         keep_optimizer: with which checkpoints the optimizer's state is kept. Without it, training cannot continue.
         progress: called with the metrics of each epoch.
 
@@ -173,6 +173,13 @@ def train(
     if last < 1:
         raise InvalidSetting(f"epochs must be at least 1, got {last}.")
     wanted = set(parse_schedule(schedule or _default_schedule(variant, last), last))
+    if schedule is not None and _reached(variant) == last:
+        lost = sorted(wanted - set(variant.checkpoint_folder.epochs()))
+        if lost:
+            raise InvalidSetting(
+                f"Variant {variant.name} is already trained to epoch {last}, and epochs {_few(lost)} of the schedule "
+                "were not kept. Train it in another workspace to keep them."
+            )
     variant.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(variant.folder / ".training.lock", timeout=0):
@@ -193,6 +200,11 @@ def _train(
     if reached is not None and reached >= last:
         return TrainingResult(reached, reached, 0.0)
     resume = _resume_epoch(variant)
+    if resume > last:
+        raise InvalidSetting(
+            f"Variant {variant.name} has already been trained to epoch {resume}; epochs must be at least that, "
+            f"got {last}. What was done is never cut off."
+        )
     keep_freed_memory()
     trainer = Trainer(variant.family.base, variant.config)
     variant.save_config(epochs=last, schedule=sorted(wanted), keep_optimizer=keep)
@@ -294,6 +306,10 @@ def _note_state(variant: Variant, state: str, epoch: int, begun: float) -> None:
             "versions": {name: metadata.version(name) for name in ("dynascope", "torch", "numpy", "safetensors")},
         },
     )
+
+
+def _few(epochs: list[int]) -> str:
+    return ", ".join(map(str, epochs[:5])) + (f" and {len(epochs) - 5} more" if len(epochs) > 5 else "")
 
 
 def _now() -> str:

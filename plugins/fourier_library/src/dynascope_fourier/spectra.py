@@ -20,7 +20,7 @@ def frequency_power(component_power: Array) -> Array:
     """Sum the power of the cosine and sine of each frequency; the constant is left out.
 
     Args:
-        component_power: ``"component ..."``, in the order of :func:`fourier_basis`.
+        component_power: ``"component ..."``, in the order of ``fourier_basis``.
 
     Returns:
         ``"frequency ..."``.

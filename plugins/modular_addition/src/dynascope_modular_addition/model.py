@@ -95,7 +95,7 @@ def logits_at_answer(n_heads: int, weights: Mapping[str, Tensor], tokens: Tensor
 
     Args:
         n_heads: the number of heads, which the flat weights do not show.
-        weights: by the names of :func:`initial_weights`.
+        weights: by the names of ``initial_weights``.
         tokens: integers, ``"row 3"``; the last column must hold ``=``, the last token of the vocabulary.
     """
     w, block = weights, "blocks.0."
