@@ -46,18 +46,15 @@ def measure(variant, p, rounds) -> None:
     times = medians(
         {
             "one neuron's map": one_map,
-            "all maps of a checkpoint": lambda: variant.artifacts.read(
-                "modular_addition.neuron_activations/activation", 4
-            ),
+            "all maps of a checkpoint": lambda: variant.artifacts.read(MAPS, 4),
             "a series": lambda: variant.artifacts.series("fourier.neuron_frequencies/cluster_size"),
         },
         30,
     )
     report(f"reading, p = {p}", times, "all maps of a checkpoint")
     unit = variant.artifacts.units("modular_addition.neuron_activations")[4].path
-    print(
-        f"  stored maps: {unit.stat().st_size / 1e6:.1f} MB, {unit.stat().st_size / (4 * 512 * p * p):.2f} of float32"
-    )
+    size = unit.stat().st_size
+    print(f"  stored maps: {size / 1e6:.1f} MB, {size / (4 * 512 * p * p):.2f} of float32")
 
 
 if __name__ == "__main__":

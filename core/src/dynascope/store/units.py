@@ -77,7 +77,8 @@ def list_units(folder: Path) -> dict[int, list[Unit]]:
     """
     found: dict[int, list[Unit]] = {}
     try:
-        names = sorted(os.listdir(folder))  # names alone: this is on the path of every read
+        # Names alone, without a Path for each: this is on the way of every read.
+        names = sorted(os.listdir(folder))  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError):
         return found
     for name in names:
