@@ -26,7 +26,7 @@ THEME = {
     "palette": {"primary": {"main": "#0072b2"}},
     "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
 }
-ONE_LINE = {"alignItems": "center", "flexWrap": {"xs": "wrap", "md": "nowrap"}}
+ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
 STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
 
 
@@ -48,7 +48,7 @@ class Explore:
         self._variants = {f"{variant.family.name}/{variant.name}": variant for variant in workspace.variants()}
         entries = sorted(plugins.all("views").values(), key=lambda entry: (not entry.item.series, entry.id))
         self.cards = [ViewCard(entry, self.cursor.jump) for entry in entries]
-        self.player = EpochPlayer(sizing_mode="stretch_width", margin=(6, 4))
+        self.player = EpochPlayer(sizing_mode="stretch_width", styles={"flex": "1 1 560px"}, margin=(6, 4))
         # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
         self.player.param.watch(lambda event: setattr(self.cursor, "index", event.new), "index")
         self.cursor.param.watch(lambda event: setattr(self.player, "index", event.new), "index")
