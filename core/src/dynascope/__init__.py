@@ -43,7 +43,8 @@ if TYPE_CHECKING:
         Weight,
         hookimpl,
     )
-    from dynascope.plugins.registry import Registry, registry
+    from dynascope.plugins.discovery import registry
+from dynascope.plugins.registry import Registry
     from dynascope.store.variant import Variant
     from dynascope.store.workspace import Workspace
     from dynascope.training.loop import train
@@ -89,7 +90,7 @@ _HOMES = {
     "analyze": "dynascope.analysis.run",
     "train": "dynascope.training.loop",
     "Registry": "dynascope.plugins.registry",
-    "registry": "dynascope.plugins.registry",
+    "registry": "dynascope.plugins.discovery",
     "Variant": "dynascope.store.variant",
     "Workspace": "dynascope.store.workspace",
 }

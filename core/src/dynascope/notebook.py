@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dynascope.errors import ArtifactError, InvalidSetting, UnknownName
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays
-from dynascope.plugins.registry import registry
+from dynascope.plugins.discovery import registry
 
 if TYPE_CHECKING:
     from dynascope.store.variant import Variant

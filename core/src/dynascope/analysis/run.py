@@ -11,7 +11,8 @@ import numpy as np
 from dynascope.analysis.plan import Bound, Plan, plan
 from dynascope.contract.analyzer import Activation, Step, Weight
 from dynascope.errors import AnalysisError, CheckpointError, Failure, UnknownName
-from dynascope.plugins.registry import Registry, registry
+from dynascope.plugins.discovery import registry
+from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers
 from dynascope.store.units import Stamp, write_unit
 from dynascope.store.variant import Variant

@@ -23,7 +23,7 @@ from dynascope.analysis import run
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
-from dynascope.plugins.registry import registry
+from dynascope.plugins.discovery import registry
 from dynascope.store.workspace import Workspace
 from dynascope.training import loop
 from dynascope.training.schedule import parse_ranges

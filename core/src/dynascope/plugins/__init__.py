@@ -1,6 +1,6 @@
 """Finding plug-ins and looking up what they provide."""
 
-from dynascope.plugins.discovery import PluginRow, discover
-from dynascope.plugins.registry import Provided, Registry, registry
+from dynascope.plugins.discovery import discover, registry
+from dynascope.plugins.registry import PluginRow, Provided, Registry
 
 __all__ = ["PluginRow", "Provided", "Registry", "discover", "registry"]

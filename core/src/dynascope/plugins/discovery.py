@@ -11,7 +11,8 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -24,9 +25,9 @@ from dynascope.contract.probe import Probe
 from dynascope.contract.view import View
 from dynascope.errors import PluginError, UnknownName
 from dynascope.plugins.declarations import check_declaration
-from dynascope.plugins.registry import Provided, Registry
+from dynascope.plugins.registry import PluginRow, Provided, Registry
 
-__all__ = ["KINDS", "PluginRow", "discover"]
+__all__ = ["KINDS", "discover", "registry"]
 
 log = logging.getLogger(__name__)
 
@@ -36,26 +37,6 @@ KINDS: Mapping[str, type] = {"analyzers": Analyzer, "families": Family, "probes"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 GLOBAL_KINDS = ("families", "probes")
 """Kinds whose bare names name folders, and so are unique among all plug-ins."""
-
-
-@dataclass(frozen=True)
-class PluginRow:
-    """One plug-in as found.
-
-    Attributes:
-        name: the entry point's name, which prefixes the names of what it provides.
-        distribution, version: where it comes from.
-        status: ``"active"``, ``"blocked"`` or ``"failed"``.
-        provides: names by kind.
-        error: what went wrong, in one text; empty if nothing did.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    status: str
-    provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    error: str = ""
 
 
 def discover(
@@ -103,6 +84,12 @@ def discover(
         provided.extend(found)
         rows.append(replace(row, provides=_names_by_kind(found)))
     return Registry(rows, provided)
+
+
+@cache
+def registry() -> Registry:
+    """Return the registry of this process, loaded once."""
+    return discover()
 
 
 def entry_points(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from dynascope.errors import UnknownName
@@ -14,11 +13,30 @@ if TYPE_CHECKING:
     from dynascope.contract.family import Family
     from dynascope.contract.probe import Probe
     from dynascope.contract.view import View
-    from dynascope.plugins.discovery import PluginRow
 
-__all__ = ["Provided", "Registry", "registry"]
+__all__ = ["PluginRow", "Provided", "Registry"]
 
 SINGULAR = {"analyzers": "analyzer", "families": "family", "probes": "probe", "views": "view"}
+
+
+@dataclass(frozen=True)
+class PluginRow:
+    """One plug-in as found.
+
+    Attributes:
+        name: the entry point's name, which prefixes the names of what it provides.
+        distribution, version: where it comes from.
+        status: ``"active"``, ``"blocked"`` or ``"failed"``.
+        provides: names by kind.
+        error: what went wrong, in one text; empty if nothing did.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    status: str
+    provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,11 +113,3 @@ class Registry:
     def failed(self) -> tuple[PluginRow, ...]:
         """The plug-ins that could not be loaded."""
         return tuple(row for row in self.plugins if row.status == "failed")
-
-
-@cache
-def registry() -> Registry:
-    """Return the registry of this process, loaded once."""
-    from dynascope.plugins.discovery import discover
-
-    return discover()

@@ -10,7 +10,8 @@ from typing import Any
 
 from dynascope.contract.config import Config
 from dynascope.errors import DynascopeError, InvalidSetting, UnknownName, WorkspaceError
-from dynascope.plugins.registry import Registry, registry
+from dynascope.plugins.discovery import registry
+from dynascope.plugins.registry import Registry
 from dynascope.store.family_file import DeclaredFamily, as_provided, read_family_file, write_family_file
 from dynascope.store.variant import Variant
 
