@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         hookimpl,
     )
     from dynascope.plugins.discovery import registry
-from dynascope.plugins.registry import Registry
+    from dynascope.plugins.registry import Registry
     from dynascope.store.variant import Variant
     from dynascope.store.workspace import Workspace
     from dynascope.training.loop import train
