@@ -231,3 +231,14 @@ def test_units_and_descriptions_come_with_the_arrays(artifacts):
     assert artifacts.series(f"{ANALYZER}/share").attrs == expected
     artifacts.refresh_series(ANALYZER)
     assert artifacts.series(f"{ANALYZER}/share").attrs == expected
+
+
+def test_a_unit_that_is_replaced_while_it_is_read_is_read_again(artifacts, monkeypatch):
+    old = artifacts.units(ANALYZER)
+    write_unit(artifacts.folder / ANALYZER, stamp(20, plugin_version="2.0"), OUTPUTS, arrays(21))
+    real, answers = Artifacts.units, [old, old]
+    monkeypatch.setattr(Artifacts, "units", lambda self, name: answers.pop() if answers else real(self, name))
+    assert artifacts.read(f"{ANALYZER}/total", 20).item() == 7.0
+    answers += [old]
+    artifacts.refresh_series(ANALYZER)
+    assert artifacts.series(f"{ANALYZER}/total").sel(epoch=20).item() == 7.0

@@ -111,14 +111,16 @@ def test_what_was_not_computed_is_named_with_the_command(workspace):
     assert page.cards[0].drawing._lines[0].location == 0
 
 
-def test_an_epoch_that_was_not_analysed_is_an_error_in_its_card_alone(workspace, caplog):
-    caplog.set_level(logging.CRITICAL)
+def test_an_epoch_that_was_not_analysed_is_told_in_its_card_alone(workspace):
     variant = workspace.variants()[0]
     variant.artifacts.units("fourier.embedding_frequencies")[20].path.unlink()
     page = Explore(workspace, registry())
     page.player.index = 1
-    assert "not been computed at epoch 20" in page.cards[1].error
-    assert [card.error for card in page.cards if card is not page.cards[1]] == [""] * 3
+    assert f"Not computed at epoch 20 yet. Run: dynascope analyze {variant.name}" in texts(page.cards[1].panel)
+    assert [card.error for card in page.cards] == [""] * 4
+    assert [card.drawing is None for card in page.cards] == [False, True, False, False]
+    page.player.index = 0
+    assert page.cards[1].drawing is not None
 
 
 def test_two_tabs_do_not_share_their_state(shared):

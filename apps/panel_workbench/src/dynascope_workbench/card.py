@@ -69,11 +69,7 @@ class ViewCard:
         if self._frame is None:
             return
         self._frame = self._frame.moved_to(epoch)
-        if self.drawing is not None:
-            drawing, frame = self.drawing, self._frame
-            self._guarded(lambda: drawing.move(frame))
-        else:
-            self._guarded(self._draw)
+        self._guarded(self._move)
 
     def _show(self, variant: Variant, probe: str, epoch: int) -> None:
         self.drawing, self._frame = None, None
@@ -81,12 +77,7 @@ class ViewCard:
         missing = missing_arrays(view, variant, artifacts)
         if missing:
             self._widgets[:] = []
-            self._picture[:] = [
-                pmui.Alert(
-                    f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {variant.name}",
-                    severity="info", sizing_mode="stretch_width",
-                )
-            ]  # fmt: skip
+            self._say(f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {variant.name}")
             return
         self.controls = fitted_controls(view, artifacts, self.controls)
         self._frame = StoredFrame(variant, artifacts, view, epoch, self.controls)
@@ -95,12 +86,32 @@ class ViewCard:
             self.controls.param.watch(lambda *_: self._guarded(self._draw), _names(self.controls))
         self._draw()
 
+    def _move(self) -> None:
+        if self.drawing is None or self._is_missing_here():
+            self._draw()
+        else:
+            self.drawing.move(self._frame)
+
+    def _is_missing_here(self) -> bool:
+        return self._frame is not None and self._frame.epoch not in self._frame.epochs
+
     def _draw(self) -> None:
-        assert self._frame is not None
         self.drawing = None
+        if self._frame is None:
+            return
+        if self._is_missing_here():
+            self._say(
+                f"Not computed at epoch {self._frame.epoch} yet. Run: dynascope analyze {self._frame.variant.name}"
+            )
+            return
         drawing = Drawing(self.provided.item, self._frame, self._jump)
         self._picture[:] = [pn.pane.Bokeh(drawing.root, sizing_mode="stretch_width", margin=0)]
         self.drawing, self.error = drawing, ""
+
+    def _say(self, text: str) -> None:
+        """Show why there is no picture; this is no error."""
+        self.error = ""
+        self._picture[:] = [pmui.Alert(text, severity="info", sizing_mode="stretch_width")]
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:

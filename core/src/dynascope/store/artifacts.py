@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
 import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
 from dynascope.store.series import SERIES_FILE, build_series, is_current
-from dynascope.store.units import Unit, list_units, open_trusted
+from dynascope.store.units import Unit, Vanished, list_units, open_trusted
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Artifacts"]
 
+T = TypeVar("T")
+ATTEMPTS = 5
 CACHE_BYTES = 32 * 1024 * 1024
 
 
@@ -80,20 +82,24 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
             UnknownName: the analyzer has no such array or axis.
         """
         analyzer, name = _split(array)
-        unit = self.units(analyzer).get(epoch)
-        if unit is None:
-            raise ArtifactError(
-                f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
-            )
-        # A unit's name says what is in it, so that what was read once stays right.
-        key = (unit, name, tuple(at.items()))
-        found = self._recent.get(key)
-        if found is None:
-            with open_trusted(unit.path) as file:
-                found = _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
-            found.values.flags.writeable = False
-            self._recent.put(key, found)
-        return found
+
+        def read() -> xr.DataArray:
+            unit = self.units(analyzer).get(epoch)
+            if unit is None:
+                raise ArtifactError(
+                    f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
+                )
+            # A unit's name says what is in it, so that what was read once stays right.
+            key = (unit, name, tuple(at.items()))
+            found = self._recent.get(key)
+            if found is None:
+                with open_trusted(unit.path) as file:
+                    found = _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
+                found.values.flags.writeable = False
+                self._recent.put(key, found)
+            return found
+
+        return _again_if_replaced(read)
 
     def series(self, array: str, **at: int | str) -> xr.DataArray:
         """Return an array at every epoch, with ``epoch`` as its first axis.
@@ -142,9 +148,13 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def refresh_series(self, analyzer: str) -> None:
         """Rebuild the stacked file of an analyzer if it does not hold exactly the units that are there."""
-        units = list(self.units(analyzer).values())
-        if units and not is_current(self.folder / analyzer, units):
-            build_series(self.folder / analyzer, units)
+
+        def refresh() -> None:
+            units = list(self.units(analyzer).values())
+            if units and not is_current(self.folder / analyzer, units):
+                build_series(self.folder / analyzer, units)
+
+        _again_if_replaced(refresh)
 
     def stamp(self, analyzer: str, epoch: int) -> dict[str, Any]:
         """Return what is stamped on a unit: versions, hashes, parameters, time of creation."""
@@ -170,6 +180,16 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def _all_epochs(self) -> list[int]:
         return sorted({epoch for analyzer in self.analyzers() for epoch in self.epochs(analyzer)})
+
+
+def _again_if_replaced(action: Callable[[], T]) -> T:
+    """Do what lists and then opens units; once more where another process replaced one in between."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return action()
+        except Vanished:
+            continue
+    return action()
 
 
 class _Recent:

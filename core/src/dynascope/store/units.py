@@ -23,7 +23,7 @@ from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError
 from dynascope.store.atomic import publish
 
-__all__ = ["LIBVER", "Stamp", "Unit", "list_units", "open_trusted", "write_unit"]
+__all__ = ["LIBVER", "Stamp", "Unit", "Vanished", "list_units", "open_trusted", "write_unit"]
 
 FORMAT = 1
 LIBVER = ("v110", "v110")
@@ -37,6 +37,10 @@ Array = np.ndarray[Any, Any]
 MOST_TRUSTED = 100_000
 _trusted: set[tuple[Path, int, int, int]] = set()
 """Files that were checked, as they were: each is checked once."""
+
+
+class Vanished(ArtifactError):
+    """A unit that was listed and is gone: another process has just replaced it. List again."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def open_trusted(path: Path) -> h5py.File:
     try:
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
-        raise ArtifactError(f"There is no artifact {path}.") from None
+        raise Vanished(f"There is no artifact {path}.") from None
     except OSError as error:
         raise ArtifactError(f"Artifact {path} is damaged: {error}. Delete it and run `dynascope analyze`.") from None
     try:
