@@ -151,3 +151,14 @@ def test_another_schedule_for_a_finished_variant_is_refused(tmp_path):
     assert train(variant, epochs=6, schedule="3").seconds == 0
     with pytest.raises(InvalidSetting, match="epochs 1, 2 of the schedule were not kept"):
         train(variant, epochs=6, schedule="1:4")
+
+
+def test_a_variant_whose_process_was_killed_is_interrupted(tmp_path):
+    from dynascope.store.atomic import write_json
+
+    variant = new(tmp_path)
+    train(variant, epochs=2)
+    write_json(variant.folder / "metadata.json", {**variant.metadata, "state": "training"})
+    assert variant.state == "interrupted"
+    with FileLock(variant.folder / ".training.lock"):
+        assert variant.state == "training"

@@ -10,7 +10,7 @@ import numpy as np
 
 from dynascope.analysis.plan import Bound, Plan, plan
 from dynascope.contract.analyzer import Activation, Step, Weight
-from dynascope.errors import AnalysisError, CheckpointError, Failure, UnknownName
+from dynascope.errors import AnalysisError, CheckpointError, DynascopeError, Failure, UnknownName
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers
@@ -91,7 +91,10 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
         if progress is not None:
             progress(done, total)
     for bound in work.analyzers:
-        artifacts.refresh_series(bound.provided.id)
+        try:
+            artifacts.refresh_series(bound.provided.id)
+        except DynascopeError as error:  # the units are what counts; the series can be rebuilt at any time
+            log.warning("The stacked series of %s could not be rebuilt: %s", bound.provided.id, error)
     if failures:
         raise AnalysisError(failures)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -90,9 +91,22 @@ class MetricsWriter:
 
     def append(self, row: Mapping[str, float]) -> None:
         """Append one row with the keys of ``COLUMNS``."""
-        self._file.write(",".join([str(int(row["epoch"])), *(repr(float(row[name])) for name in COLUMNS[1:])]) + "\n")
+        cells = [str(int(row["epoch"])), *(repr(float(row[name])) for name in COLUMNS[1:])]
+        with self._telling():
+            self._file.write(",".join(cells) + "\n")
 
     def sync(self) -> None:
         """Wait until the rows are on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._telling():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise WorkspaceError(
+                f"Could not write {self._file.name}: {error.strerror}. What was written before is kept; free some "
+                "space, and run the command again to continue."
+            ) from None

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from dynascope.contract.config import Config, identity_digest
 from dynascope.errors import CheckpointError, DynascopeError, UnknownName, WorkspaceError
 from dynascope.store.artifacts import Artifacts
@@ -116,8 +118,22 @@ class Variant:
 
     @property
     def state(self) -> str:
-        """``"new"``, ``"training"``, ``"interrupted"``, ``"diverged"`` or ``"trained"``."""
-        return str(self.metadata.get("state", "new"))
+        """``"new"``, ``"training"``, ``"interrupted"``, ``"diverged"`` or ``"trained"``.
+
+        A variant whose process was killed says ``"interrupted"``: nobody holds its lock any more.
+        """
+        state = str(self.metadata.get("state", "new"))
+        if state == "training":
+            try:
+                with self.training_lock(timeout=0):
+                    return "interrupted"
+            except Timeout:
+                pass
+        return state
+
+    def training_lock(self, timeout: float) -> FileLock:
+        """Return the lock that the one process that trains this variant holds."""
+        return FileLock(self.folder / ".training.lock", timeout=timeout)
 
     @cached_property
     def metrics_file(self) -> MetricsFile:

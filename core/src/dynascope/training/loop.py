@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from dynascope.contract.config import Config
 from dynascope.contract.family import Family
@@ -33,6 +33,8 @@ __all__ = ["KeepOptimizer", "Progress", "TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
 
+LOCK_TIMEOUT = 0.5
+"""Seconds: longer than a reader takes to see whether the lock is free."""
 KeepOptimizer = Literal["all", "last", "none"]
 Progress = Callable[[Mapping[str, float]], None]
 
@@ -182,7 +184,7 @@ def train(
             )
     variant.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(variant.folder / ".training.lock", timeout=0):
+        with variant.training_lock(timeout=LOCK_TIMEOUT):
             return _train(variant, last, wanted, keep_optimizer, progress)
     except Timeout:
         raise TrainingError(
