@@ -161,7 +161,8 @@ def _carried_out(work: Plan) -> tuple[Failure, ...]:
             failures = error.failures
     computed = total + len(work.unreadable) - len(failures)
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
-    say(f"{name}: {computed} units computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
+    units = "unit" if computed == 1 else "units"
+    say(f"{name}: {computed} {units} computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
     return failures
 
 

@@ -14,8 +14,7 @@ import h5py
 import numpy as np
 
 from dynascope.errors import ArtifactError
-from dynascope.store.atomic import publish
-from dynascope.store.units import FORMAT, LIBVER, Unit, open_trusted
+from dynascope.store.units import FORMAT, Unit, open_trusted, publish_hdf5
 
 __all__ = ["SERIES_FILE", "build_series", "is_current"]
 
@@ -46,7 +45,7 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
     ranges: dict[str, list[Any]] = {}
     dims: dict[str, tuple[str, ...]] = {}
     attributes: dict[str, dict[str, str]] = {}
-    with publish(folder / SERIES_FILE) as temporary, h5py.File(temporary, "w", libver=LIBVER) as out:
+    with publish_hdf5(folder / SERIES_FILE) as out:
         for position, unit in enumerate(units):
             with open_trusted(unit.path) as file:
                 (group,) = file[f"{unit.epoch:08d}"].values()

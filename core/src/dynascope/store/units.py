@@ -10,7 +10,8 @@ import datetime
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError
 from dynascope.store.atomic import publish
 
-__all__ = ["LIBVER", "Stamp", "Unit", "Vanished", "list_units", "open_trusted", "write_unit"]
+__all__ = ["Stamp", "Unit", "Vanished", "list_units", "open_trusted", "publish_hdf5", "write_unit"]
 
 FORMAT = 1
 LIBVER = ("v110", "v110")
@@ -105,7 +106,7 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
     arrays = _checked(outputs, arrays)
     sizes = _axis_sizes(outputs, arrays)
     path = folder / f"{stamp.epoch:08d}-{stamp.digest}.h5"
-    with publish(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, track_order=True) as file:
+    with publish_hdf5(path) as file:
         file.attrs["Conventions"] = "CF-1.11"
         file.attrs["dynascope_format"] = FORMAT
         group = file.create_group(f"{stamp.epoch:08d}/{stamp.analyzer}", track_order=True)
@@ -121,6 +122,20 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
         if unit.path != path:
             unit.path.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def publish_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Yield an HDF5 file in memory; on success, publish it.
+
+    Made in memory, it is written in one go, and a full disk is an error of ours instead of one inside HDF5.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False, libver=LIBVER, track_order=True) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    with publish(path) as temporary:
+        temporary.write_bytes(image)
 
 
 def open_trusted(path: Path) -> h5py.File:
