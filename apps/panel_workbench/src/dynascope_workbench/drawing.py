@@ -118,7 +118,6 @@ def _dress(figure: Any) -> None:
     figure.height = 330
     figure.min_border_left = 56
     figure.title.visible = False
-    figure.toolbar_location = "above"
     figure.toolbar.autohide = True
     figure.toolbar.logo = None
     figure.outline_line_color = None
