@@ -17,6 +17,7 @@ file) is added once, where it is known, with ``add_note``.
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,12 @@ class TrainingError(DynascopeError):
     exit_code = 1
 
 
+def _place(error: Exception) -> str:
+    """Return the line of code that raised an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno}; --debug shows the traceback)" if frames else ""
+
+
 @dataclass(frozen=True)
 class Failure:
     """One unit of analysis that failed.
@@ -124,7 +131,9 @@ class AnalysisError(DynascopeError):
         alike: dict[tuple[str, str], list[Failure]] = {}
         for failure in self.failures:
             error = failure.error
-            text = str(error) if isinstance(error, DynascopeError) else f"{type(error).__name__}: {error}"
+            text = (
+                str(error) if isinstance(error, DynascopeError) else f"{type(error).__name__}: {error}{_place(error)}"
+            )
             alike.setdefault((failure.analyzer, text), []).append(failure)
         lines = []
         for (analyzer, text), group in alike.items():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynascope.contract.view import View
-from dynascope.errors import ArtifactError
+from dynascope.errors import ArtifactError, UnknownName
+from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.variant import Variant
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import param
     import xarray as xr
 
-__all__ = ["StoredFrame", "fitted_controls", "missing_arrays"]
+__all__ = ["StoredFrame", "fitted_controls", "missing_arrays", "what_is_missing"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,24 @@ def missing_arrays(view: View, variant: Variant, artifacts: Artifacts) -> list[s
         if not there:
             missing.append(read)
     return missing
+
+
+def what_is_missing(missing: Sequence[str], variant: Variant, registry: Registry) -> str:
+    """Say which arrays a view lacks, and what to do: run the analyzer, or correct the view's declaration."""
+    unknown = []
+    for read in missing:
+        analyzer, _, name = read.partition("/")
+        provided = registry.all("analyzers").get(analyzer)
+        if read != "metrics" and (provided is None or name not in provided.item.outputs):
+            unknown.append(read)
+    if not unknown:
+        return f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {variant.name}"
+    known = [
+        f"{analyzer}/{name}"
+        for analyzer, provided in registry.all("analyzers").items()
+        for name in provided.item.outputs
+    ]
+    return str(UnknownName("array of any installed analyzer", unknown[0], known))
 
 
 def fitted_controls(view: View, artifacts: Artifacts, earlier: Any = None) -> param.Parameterized | None:

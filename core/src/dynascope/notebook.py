@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dynascope.errors import ArtifactError, InvalidSetting, UnknownName
-from dynascope.frames import StoredFrame, fitted_controls, missing_arrays
+from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
 from dynascope.plugins.discovery import registry
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ class At:
         artifacts = self.variant.artifacts_of(probe)
         missing = missing_arrays(view, self.variant, artifacts)
         if missing:
-            raise ArtifactError(
-                f"View {name} reads {', '.join(missing)}, which {self.variant.name} does not have; "
-                f"run `dynascope analyze {self.variant.name}`."
-            )
+            raise ArtifactError(f"View {name}: {what_is_missing(missing, self.variant, registry())}")
         fitted = fitted_controls(view, artifacts)
         known = sorted(set(fitted.param) - {"name"}) if fitted is not None else []
         for control in controls:
@@ -58,6 +55,8 @@ class At:
         element = view.draw(StoredFrame(self.variant, artifacts, view, self.epoch, fitted))
         if view.series:
             element = element * hv.VLine(self.epoch).opts(color="grey", line_width=1)
+        if isinstance(element, (hv.Element, hv.Overlay)) and hv.Store.current_backend == "bokeh":
+            element = element.opts(width=640, height=380, title=f"{self.variant.name}, epoch {self.epoch:,}")
         return element
 
     def __repr__(self) -> str:

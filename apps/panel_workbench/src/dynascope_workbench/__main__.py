@@ -7,10 +7,17 @@ import logging
 import sys
 
 import panel as pn
+from tornado.websocket import WebSocketClosedError
 
 from dynascope_workbench import workbench
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _not_a_closed_tab(record: logging.LogRecord) -> bool:
+    """Leave out what the server logs when a tab was closed while it was being sent something."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, WebSocketClosedError)
 
 
 def main() -> None:
@@ -22,6 +29,7 @@ def main() -> None:
     parser.add_argument("--open", action="store_true", help="open a browser")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.getLogger("asyncio").addFilter(_not_a_closed_tab)
     if options.address not in LOOPBACK:
         print(
             f"Warning: listening on {options.address} lets others on the network in, and there is no password. "

@@ -11,8 +11,8 @@ import panel_material_ui as pmui
 import param
 
 from dynascope import Variant
-from dynascope.frames import StoredFrame, fitted_controls, missing_arrays
-from dynascope.plugins import Provided
+from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
+from dynascope.plugins import Provided, Registry
 from dynascope_workbench.drawing import Drawing
 
 __all__ = ["ViewCard"]
@@ -25,6 +25,7 @@ class ViewCard:
 
     Args:
         provided: the view, with its plug-in.
+        plugins: the registry, for what it says of arrays that are missing.
         jump: called with an epoch when a series is clicked.
 
     Attributes:
@@ -32,8 +33,8 @@ class ViewCard:
         drawing: the picture; None before the first and after an error.
     """
 
-    def __init__(self, provided: Provided, jump: Callable[[float], None]) -> None:
-        self.provided, self._jump = provided, jump
+    def __init__(self, provided: Provided, plugins: Registry, jump: Callable[[float], None]) -> None:
+        self.provided, self._plugins, self._jump = provided, plugins, jump
         self.error = ""
         self.drawing: Drawing | None = None
         self.controls: Any = None
@@ -77,7 +78,7 @@ class ViewCard:
         missing = missing_arrays(view, variant, artifacts)
         if missing:
             self._widgets[:] = []
-            self._say(f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {variant.name}")
+            self._say(what_is_missing(missing, variant, self._plugins))
             return
         self.controls = fitted_controls(view, artifacts, self.controls)
         self._frame = StoredFrame(variant, artifacts, view, epoch, self.controls)
@@ -105,6 +106,7 @@ class ViewCard:
             )
             return
         drawing = Drawing(self.provided.item, self._frame, self._jump)
+        drawing.move(self._frame)  # a view that cannot be moved says so now, not at the next epoch
         self._picture[:] = [pn.pane.Bokeh(drawing.root, sizing_mode="stretch_width", margin=0)]
         self.drawing, self.error = drawing, ""
 

@@ -52,7 +52,7 @@ class Drawing:
             if view.series:
                 self._lines.append(_epoch_line(figure, frame.epoch))
                 if jump is not None:
-                    figure.on_event(Tap, lambda event: jump(event.x))
+                    figure.on_event(Tap, _jumper(figure, jump))
 
     def move(self, frame: StoredFrame) -> None:
         """Show another epoch.
@@ -71,7 +71,13 @@ class Drawing:
             source, column = self._target(key)
             changes.setdefault(source, {})[column] = values
         for source, columns in changes.items():
-            self._sources[source].data = {**self._sources[source].data, **columns}
+            moved = {**self._sources[source].data, **columns}
+            lengths = {name: len(column) for name, column in moved.items()}
+            if len(set(lengths.values())) > 1:
+                raise ArtifactError(
+                    f"View {self.view.name}: the columns of a picture must be equally long, not {lengths}."
+                )
+            self._sources[source].data = moved
 
     def _target(self, key: str) -> tuple[str, str]:
         """Return which source a column belongs to: by ``label/column``, or the only source that has it."""
@@ -106,6 +112,15 @@ def _sources(plot: Any) -> dict[str, ColumnDataSource]:
     return found
 
 
+def _jumper(figure: Any, jump: Callable[[float], None]) -> Callable[[Any], None]:
+    def clicked(event: Any) -> None:
+        axis = figure.x_range
+        if axis.start is None or min(axis.start, axis.end) <= event.x <= max(axis.start, axis.end):
+            jump(event.x)
+
+    return clicked
+
+
 def _epoch_line(figure: Any, epoch: int) -> Span:
     line = Span(location=epoch, dimension="height", line_color=EPOCH_LINE, line_width=1.5, line_dash=[4, 3])
     figure.add_layout(line)
@@ -119,6 +134,8 @@ def _dress(figure: Any) -> None:
     figure.min_border_left = 56
     figure.title.visible = False
     figure.toolbar.autohide = True
+    figure.toolbar.active_scroll = None  # the wheel scrolls the page
+    figure.toolbar.active_drag = None
     figure.toolbar.logo = None
     figure.outline_line_color = None
     figure.background_fill_alpha = 0

@@ -47,7 +47,7 @@ class Explore:
         self.cursor = Cursor()
         self._variants = {f"{variant.family.name}/{variant.name}": variant for variant in workspace.variants()}
         entries = sorted(plugins.all("views").values(), key=lambda entry: (not entry.item.series, entry.id))
-        self.cards = [ViewCard(entry, self.cursor.jump) for entry in entries]
+        self.cards = [ViewCard(entry, plugins, self.cursor.jump) for entry in entries]
         self.player = EpochPlayer(sizing_mode="stretch_width", styles={"flex": "1 1 560px"}, margin=(6, 4))
         # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
         self.player.param.watch(lambda event: setattr(self.cursor, "index", event.new), "index")

@@ -91,8 +91,15 @@ export function render({ model, el }) {
   }
   window.addEventListener("keydown", pressed);
 
+  // Another variant was chosen: its list would keep the keys to itself.
+  function leaveFocus() {
+    let active = document.activeElement;
+    while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+    if (active?.getAttribute("role") === "combobox") active.blur();
+  }
+
   model.on("index", show);
-  model.on("epochs", () => { stop(); show(); });
+  model.on("epochs", () => { stop(); show(); leaveFocus(); });
   model.on("remove", () => { stop(); window.removeEventListener("keydown", pressed); });
   show();
 }

@@ -203,7 +203,9 @@ def _bind(provided: Provided, variant: Variant, context: Any, batch: Batch) -> B
     for read in analyzer.reads:
         if isinstance(read, str):
             if read not in sites:
-                return NotApplicable(provided.id, f"family {family.name} has no site {read!r}")
+                return NotApplicable(
+                    provided.id, f"family {family.name} has no site {read!r}; it has {', '.join(sorted(sites))}"
+                )
             places[read] = sites[read]
         else:
             places[read] = read

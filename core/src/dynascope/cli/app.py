@@ -51,19 +51,24 @@ def main() -> None:
         raise SystemExit(error.exit_code) from None
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        print(metadata.version("dynascope"))
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Train model families, keep checkpoints, measure each of them, and scrub through training.
 
     Every command takes --debug, which shows tracebacks.
     """
-    if version:
-        from importlib import metadata
-
-        print(metadata.version("dynascope"))
-        raise typer.Exit
 
 
 @app.command()

@@ -17,6 +17,9 @@ from dynascope.store.workspace import Workspace
 __all__ = ["families", "plugins", "say", "variants", "views"]
 
 
+MOST_COLUMNS = 1_000
+
+
 def say(text: str) -> None:
     """Print a line as it is, never wrapped."""
     Console(soft_wrap=True, highlight=False).print(text, markup=False)
@@ -118,14 +121,12 @@ def _print(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     names = [name for name in rows[0] if name != "error" or any(row["error"] for row in rows)]
     for name in names:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(name.replace("_", " "), no_wrap=True)
     for row in rows:
         # Text, not str: what a plug-in's error says must not be read as markup.
         table.add_row(*(Text(_cell(row[name])) for name in names))
-    console = Console(highlight=False)
-    # A pipe has no width to fold to.
-    console = console if console.is_terminal else Console(highlight=False, width=240)
-    console.print(table)
+    # As wide as it needs to be: names and numbers are copied, and must not be broken.
+    Console(highlight=False, width=MOST_COLUMNS).print(table, soft_wrap=True)
 
 
 def _cell(value: Any) -> str:

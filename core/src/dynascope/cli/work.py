@@ -44,11 +44,18 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
             raise InvalidSetting(f"Settings are written KEY=VALUE, like p=53; found {pair!r}.")
         if key in settings:
             raise InvalidSetting(f"Setting {key!r} is given twice.")
-        try:
-            settings[key] = json.loads(text)
-        except json.JSONDecodeError:
-            settings[key] = text
+        settings[key] = _value(text)
     return settings
+
+
+def _value(text: str) -> Any:
+    """Read JSON, numbers separated by commas, or text."""
+    for attempt in (text, f"[{text}]"):
+        try:
+            return json.loads(attempt)
+        except json.JSONDecodeError:
+            continue
+    return text
 
 
 def train(
@@ -70,15 +77,14 @@ def train(
     last = variant.config.training.epochs
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[metrics]}"),
-        TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[metrics]}"),
     )
     shown = 0.0
     bar = Progress(*columns, console=_console())
-    task = bar.add_task(variant.name, total=last, metrics="")
+    task = bar.add_task("training", total=last, metrics="")
 
     def progress(row: Mapping[str, float]) -> None:
         nonlocal shown
@@ -86,7 +92,7 @@ def train(
         now = time.monotonic()
         if now - shown > 0.1 or row["epoch"] >= last:
             shown = now
-            text = f"loss {row['train_loss']:.2e} / {row['test_loss']:.2e}  test accuracy {row['test_accuracy']:.3f}"
+            text = f"loss {row['train_loss']:.1e} / {row['test_loss']:.1e}  accuracy {row['test_accuracy']:.3f}"
             bar.update(task, completed=int(row["epoch"]), metrics=text)
 
     try:
@@ -154,11 +160,15 @@ def _carried_out(work: Plan) -> tuple[Failure, ...]:
     )
     failures: tuple[Failure, ...] = ()
     with Progress(*columns, console=_console()) as bar:
-        task = bar.add_task(f"analysing {name}", total=total)
+        task = bar.add_task("analysing", total=total)
         try:
             run.run_plan(work, partial(_advance, bar, task))
         except AnalysisError as error:
             failures = error.failures
+        except KeyboardInterrupt:
+            bar.stop()
+            say("Interrupted; what was done is kept. Run the same command to continue.")
+            raise SystemExit(130) from None
     computed = total + len(work.unreadable) - len(failures)
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
     units = "unit" if computed == 1 else "units"
@@ -171,6 +181,10 @@ def _picked_epochs(text: str, available: Sequence[int]) -> list[int]:
     picked: set[int] = set()
     for chosen in parse_ranges(text):
         picked.update(chosen if len(chosen) == 1 else set(chosen).intersection(available))
+    if not picked:
+        raise InvalidSetting(
+            f"No checkpoint lies in {text!r}; there are {len(available)}, from {available[0]} to {available[-1]}."
+        )
     return sorted(picked)
 
 

@@ -64,6 +64,9 @@ def _check_analyzer(analyzer: Analyzer) -> None:
     outputs = getattr(analyzer, "outputs", None)
     _require(bool(outputs), owner, "must declare at least one output", outputs)
     assert outputs is not None
+    for declared in ("needs", "reads", "probe_axes"):
+        value = getattr(analyzer, declared)
+        _require(isinstance(value, tuple), owner, f"{declared} must be a tuple; mind the comma of ('one',)", value)
     for read in analyzer.reads:
         right = isinstance(read, (str, Activation, Weight))
         _require(right, owner, "reads holds site names, Activation and Weight objects", read)
@@ -94,6 +97,7 @@ def _check_view(view: View) -> None:
     _require(bool(view.title), owner, "must have a title", view.title)
     _require(callable(view.draw), owner, "draw must be a function of a frame", view.draw)
     _require(bool(view.reads), owner, "must declare what it reads", view.reads)
+    _require(isinstance(view.reads, tuple), owner, "reads must be a tuple; mind the comma of ('one',)", view.reads)
     for read in view.reads:
         right = read == "metrics" or (read.count("/") == 1 and read.count(".") == 1)
         _require(right, owner, "reads holds 'metrics' and '<plug-in>.<analyzer>/<array>'", read)

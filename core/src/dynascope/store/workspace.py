@@ -41,7 +41,10 @@ class Workspace:
         self.path = Path(path).expanduser().resolve()
         if not (self.path / "model_families").is_dir():
             what = "does not exist" if not self.path.exists() else "has no folder 'model_families'"
-            raise WorkspaceError(f"{self.path} is not a workspace: it {what}. Make one with `dynascope init {path}`.")
+            raise WorkspaceError(
+                f"{self.path} is not a workspace: it {what}. "
+                f"Name one with --workspace or DYNASCOPE_WORKSPACE, or make one with `dynascope init {path}`."
+            )
         self._plugins = plugins
 
     @classmethod
@@ -123,8 +126,16 @@ class Workspace:
         return Variant(declared, config, self._variant_folder(config))
 
     def variants(self, family: str | None = None, **settings: Any) -> list[Variant]:
-        """Return the variants on disk, sorted by family and name; ``p=113`` keeps those with that setting."""
+        """Return the variants on disk, sorted by family and name; ``p=113`` keeps those with that setting.
+
+        Raises:
+            UnknownName: no variant has such a setting.
+        """
         found = [entry for entry in self._all_variants() if isinstance(entry, Variant)]
+        known = {name for variant in found for name in variant.config.settings}
+        for name in settings:
+            if found and name not in known:
+                raise UnknownName("setting of a variant", name, known)
         return [
             variant
             for variant in found

@@ -80,7 +80,7 @@ class Trainer:
         if not math.isfinite(metrics["train_loss"]):
             raise TrainingError(
                 f"Training diverged: the train loss is {metrics['train_loss']} at epoch {self.epoch}. Everything "
-                "until the last checkpoint is kept; lower the learning rate, or raise the weight decay."
+                "until the last checkpoint is kept; train with a lower learning rate."
             )
         loss.backward()  # type: ignore[no-untyped-call]
         warmup = self.config.training.warmup

@@ -31,7 +31,9 @@ def draw_losses(frame: Frame) -> Any:
         curve = hv.Curve(table, "epoch", [loss, accuracy], label=split)
         curves.append(curve.opts(color=colour, line_width=2, tools=["hover"]))
     return hv.Overlay(curves).opts(
-        hv.opts.Overlay(logy=True, legend_position="top_right", show_grid=True, xlabel="epoch", ylabel="loss (nats)")
+        hv.opts.Overlay(
+            logy=True, legend_position="top", legend_cols=2, show_grid=True, xlabel="epoch", ylabel="loss (nats)"
+        )
     )
 
 

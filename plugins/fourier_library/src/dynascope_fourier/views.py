@@ -75,10 +75,11 @@ def draw_neuron_clusters(frame: Frame) -> Any:
     order = _final_order(frame)
     frequency = fraction["frequency"].values
     rank = np.arange(len(order))
+    neuron = np.broadcast_to(fraction["neuron"].values[order], fraction.shape)
     image = hv.Image(
-        (rank, frequency, fraction.values[:, order]),
-        [hv.Dimension("rank", label="neuron"), hv.Dimension("frequency", label="frequency k")],
-        hv.Dimension("share", label="share of variance"),
+        (rank, frequency, fraction.values[:, order], neuron),
+        ["rank", hv.Dimension("frequency", label="frequency k")],
+        [hv.Dimension("share", label="share of variance"), "neuron"],
         label="share",
     )
     beside = np.full(len(frequency), 1.03 * len(order))
@@ -89,6 +90,7 @@ def draw_neuron_clusters(frame: Frame) -> Any:
         colorbar=True,
         colorbar_opts={"width": 8, "title": "", "padding": 4},
         tools=["hover"],
+        hover_tooltips=[("neuron", "@neuron"), ("frequency k", "$y{0}"), ("share of variance", "@image{0.00}")],
     ) * sizes.opts(
         text_font_size="8pt",
         text_color=TEXT_COLOUR,
