@@ -140,3 +140,20 @@ def test_what_a_plug_in_says_is_not_read_as_markup(run, install, monkeypatch, ca
 def test_epochs_given_twice_is_a_mistake(run, workspace):
     printed = run("train", FAMILY, "epochs=5", "--epochs", 9, "--workspace", workspace.path, code=2)
     assert "Setting 'epochs' is given twice" in printed
+
+
+def test_version(run):
+    from importlib import metadata
+
+    assert run("--version").strip() == metadata.version("dynascope")
+
+
+def test_epochs_that_no_checkpoint_has(run, workspace):
+    printed = run("analyze", "--epochs", "5000:6000:10", "--workspace", workspace.path, code=2)
+    assert "No checkpoint lies in '5000:6000:10'; there are 3, from 0 to 40" in printed
+
+
+def test_numbers_separated_by_commas_are_a_list(run, workspace):
+    from dynascope.cli.work import parse_settings
+
+    assert parse_settings(["betas=0.9,0.95", "recipe=nanda"]) == {"betas": [0.9, 0.95], "recipe": "nanda"}

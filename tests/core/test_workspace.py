@@ -23,7 +23,7 @@ def test_a_folder_that_is_no_workspace_is_one_clear_error(tmp_path, make):
         path.mkdir()
     if make == "file":
         path.touch()
-    with pytest.raises(WorkspaceError, match="is not a workspace: it .* Make one with `dynascope init"):
+    with pytest.raises(WorkspaceError, match="is not a workspace: it .* or make one with `dynascope init"):
         Workspace(path)
 
 

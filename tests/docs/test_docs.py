@@ -113,3 +113,10 @@ def test_the_tutorial_package_is_a_plug_in_like_any_other(installed, workspace):
 def test_the_tutorial_package_passes_its_own_tests(installed):
     folder = DOCS / "examples" / "dynascope-dead-neurons" / "tests"
     run(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder))
+
+
+def test_files_that_pages_include_exist():
+    included = re.findall(r'^--8<-- "(.+)"$', page("write-an-analyzer.md"), flags=re.MULTILINE)
+    assert len(included) >= 5
+    for path in included:
+        assert (ROOT / path).exists(), path

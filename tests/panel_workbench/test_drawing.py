@@ -95,3 +95,18 @@ def test_a_column_that_is_not_there_or_twice_is_one_clear_error(shared):
         else:
             with pytest.raises(ArtifactError, match="which 2 elements"):
                 drawing.move(frame_of(view, shared, 0))
+
+
+def test_columns_of_unequal_length_are_one_clear_error(shared):
+    view = View("short", "Short", bars, reads=(SHARE,), columns=lambda frame: {"share": [1.0]})
+    with pytest.raises(ArtifactError, match="must be equally long"):
+        Drawing(view, frame_of(view, shared, 0)).move(frame_of(view, shared, 0))
+
+
+def test_a_click_beside_the_axis_jumps_nowhere(shared):
+    from bokeh.events import Tap
+
+    view, clicked = registry().view("losses"), []
+    drawing = Drawing(view, frame_of(view, shared, 20), clicked.append)
+    drawing.root._trigger_event(Tap(drawing.root, x=-500.0, y=1.0))
+    assert clicked == []

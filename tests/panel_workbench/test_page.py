@@ -153,7 +153,7 @@ def test_a_plug_in_that_failed_is_named_in_the_header(shared, install, monkeypat
     broken = install("raise RuntimeError('boom')", name="boomer")
     found = discover([*metadata.distributions(), broken])
     monkeypatch.setattr("dynascope_workbench.page.registry", lambda: found)
-    assert "Plug-ins that failed: boomer" in texts(pn.Column(*workbench(str(shared.path)).header))
+    assert "failed: boomer (see: dynascope plugins)" in texts(pn.Column(*workbench(str(shared.path)).header))
 
 
 def test_the_player_sends_at_once_and_merges():
@@ -162,3 +162,34 @@ def test_the_player_sends_at_once_and_merges():
     # Panel's own default is 50 ms, which is felt. If this name goes, the player needs another way.
     assert EpochPlayer._debounce == 10
     assert pn.reactive.Syncable._debounce == 50
+
+
+def test_a_number_out_of_its_bounds_becomes_the_nearest_bound(page):
+    card = page.cards[3]
+    box = card._widgets[0]
+    for typed, shown in ((9999, 31), (-3, 0), (7, 7), (None, 7)):
+        box.value = typed
+        assert (box.value, card.controls.neuron) == (shown, shown)
+
+
+def test_a_view_that_reads_what_nobody_provides_says_so(workspace):
+    view = View("lost", "Lost", lambda frame: None, reads=("fourier.neuron_frequencies/fractoin",))
+    page = Explore(workspace, with_view(view))
+    (card,) = [card for card in page.cards if card.provided.id == "broken.lost"]
+    assert "no array of any installed analyzer 'fourier.neuron_frequencies/fractoin'" in texts(card.panel)
+    assert "Did you mean 'fourier.neuron_frequencies/fraction'?" in texts(card.panel)
+
+
+def test_the_address_names_variant_and_epoch(workspace):
+    from panel.io.location import Location
+
+    names = sorted(Explore(workspace, registry())._variants)
+    location = Location(search=f"?variant={names[1]}&epoch=19")
+    page = Explore(workspace, registry())
+    page.follow_address(location)
+    assert (page.cursor.variant, page.cursor.epoch) == (names[1], 20)
+    page.player.index = 0
+    assert location.query_params == {"variant": names[1], "epoch": 0}
+    other = Explore(workspace, registry())
+    other.follow_address(Location(search="?variant=../../etc&epoch=x"))
+    assert (other.cursor.variant, other.cursor.epoch) == (names[0], 40)

@@ -135,30 +135,15 @@ def _names(controls: Any) -> list[str]:
 
 
 def _widgets(controls: Any) -> list[Any]:
-    """Return one widget for each control; a bounded whole number can be typed and stepped."""
+    """Return one widget for each control."""
     if controls is None:
         return []
     widgets = []
     for name in _names(controls):
         parameter = controls.param[name]
         label = name.replace("_", " ")
-        if (
-            getattr(parameter, "bounds", None)
-            and None not in parameter.bounds
-            and isinstance(getattr(controls, name), int)
-        ):
-            low, high = parameter.bounds
-            widgets.append(
-                pmui.IntInput.from_param(
-                    parameter,
-                    label=f"{label} ({low}-{high})",
-                    start=low,
-                    end=high,
-                    width=140,
-                    size="small",
-                    margin=(4, 0, 4, 10),
-                )
-            )
+        if getattr(parameter, "bounds", None) and None not in parameter.bounds:
+            widgets.append(_number(controls, name, label))
         elif isinstance(parameter, param.Selector):
             widgets.append(
                 pmui.Select.from_param(parameter, label=label, width=190, size="small", margin=(4, 0, 4, 10))
@@ -166,3 +151,19 @@ def _widgets(controls: Any) -> list[Any]:
         else:
             widgets.append(pn.Param(controls.param, parameters=[name], show_name=False, margin=0)[0])
     return widgets
+
+
+def _number(controls: Any, name: str, label: str) -> Any:
+    """Return a box for a bounded whole number: what lies outside becomes the nearest bound, what is none is dropped."""
+    low, high = controls.param[name].bounds
+    box = pmui.IntInput(
+        label=f"{label} ({low}-{high})", value=getattr(controls, name), width=140, size="small", margin=(4, 0, 4, 10)
+    )
+
+    def typed(event: Any) -> None:
+        value = getattr(controls, name) if event.new is None else min(max(int(event.new), low), high)
+        setattr(controls, name, value)
+        box.value = value
+
+    box.param.watch(typed, "value")
+    return box

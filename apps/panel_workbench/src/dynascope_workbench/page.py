@@ -56,6 +56,19 @@ class Explore:
         if self._variants:
             self.cursor.variant = next(iter(self._variants))
 
+    def follow_address(self, location: Any) -> None:
+        """Start at the variant and epoch that the address names, and keep them in it; what it cannot name is left out."""
+        asked = location.query_params
+        if asked.get("variant") in self._variants:
+            self.cursor.variant = asked["variant"]
+        if str(asked.get("epoch", "")).isdigit():
+            self.cursor.jump(int(asked["epoch"]))
+
+        def update(*_: Any) -> None:
+            location.update_query(variant=self.cursor.variant, epoch=self.cursor.epoch)
+
+        self.cursor.param.watch(update, ["variant", "index"])
+
     @property
     def variant(self) -> Variant | None:
         """The variant at the cursor."""
@@ -132,7 +145,10 @@ def workbench(workspace: str | None = None) -> Any:
         return pmui.Alert(refused, severity="error")
     plugins = registry()
     try:
-        content = Explore(Workspace(find_workspace(workspace), plugins), plugins).panel()
+        explore = Explore(Workspace(find_workspace(workspace), plugins), plugins)
+        if pn.state.location is not None:
+            explore.follow_address(pn.state.location)
+        content = explore.panel()
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
     return pmui.Page(
@@ -160,6 +176,8 @@ def _versions(plugins: Registry) -> Any:
     ]
     failed = ", ".join(row.name for row in plugins.failed)
     if failed:
-        note = f"Plug-ins that failed: {failed} (see: dynascope plugins)"
-        parts.append(pmui.Alert(note, severity="warning", margin=(0, 12), css_classes=["failed-plugins"]))
+        note = f"⚠ failed: {failed} (see: dynascope plugins)"
+        parts.append(
+            pmui.Typography(note, variant="caption", sx={"fontWeight": 700, "color": "#ffd54f"}, margin=(0, 4))
+        )
     return pmui.Row(*parts, sx={"alignItems": "center", "marginLeft": "auto"}, margin=0)
