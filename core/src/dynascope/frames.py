@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynascope.contract.view import View
-from dynascope.errors import ArtifactError, UnknownName
+from dynascope.errors import UnknownName
 from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.variant import Variant
@@ -70,7 +70,11 @@ class StoredFrame:
 
 
 def missing_arrays(view: View, variant: Variant, artifacts: Artifacts) -> list[str]:
-    """Return what a view reads and this variant does not have; empty if the view can be drawn."""
+    """Return what a view reads and this variant does not have; empty if the view can be drawn.
+
+    Raises:
+        ArtifactError: an artifact is damaged.
+    """
     missing = []
     for read in view.reads:
         if read == "metrics":
@@ -78,11 +82,7 @@ def missing_arrays(view: View, variant: Variant, artifacts: Artifacts) -> list[s
                 missing.append(read)
             continue
         analyzer, _, name = read.partition("/")
-        try:
-            there = name in artifacts.arrays(analyzer)
-        except ArtifactError:
-            there = False
-        if not there:
+        if name not in artifacts.arrays(analyzer):
             missing.append(read)
     return missing
 

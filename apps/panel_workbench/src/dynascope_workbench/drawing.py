@@ -45,6 +45,7 @@ class Drawing:
             element = hv.DynamicMap(lambda epoch: view.draw(frame.moved_to(epoch)), streams=[self._epoch])
         plot = hv.renderer("bokeh").get_plot(element)
         self.root = plot.state
+        plot.document = None  # HoloViews would keep the plot for as long as the server runs
         self._sources = _sources(plot)
         self._lines: list[Span] = []
         for figure in self.root.select(type=Figure):

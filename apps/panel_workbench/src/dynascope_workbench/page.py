@@ -57,7 +57,7 @@ class Explore:
             self.cursor.variant = next(iter(self._variants))
 
     def follow_address(self, location: Any) -> None:
-        """Start at the variant and epoch that the address names, and keep them in it; what it cannot name is left out."""
+        """Start at the variant and epoch that the address names, and keep them in it."""
         asked = location.query_params
         if asked.get("variant") in self._variants:
             self.cursor.variant = asked["variant"]

@@ -137,11 +137,13 @@ def plan(
     for epoch in chosen:
         if epoch not in available:
             raise UnknownName(f"checkpoint of {variant.name}", str(epoch), map(str, available))
-    return _compared(variant, chosen_probe.name, batch, bound, not_applicable, chosen, force)
+    family_version = registry.find("families", family.base.name).plugin_version
+    return _compared(variant, family_version, chosen_probe.name, batch, bound, not_applicable, chosen, force)
 
 
 def _compared(
     variant: Variant,
+    family_version: str,
     probe: str,
     batch: Batch,
     bound: list[Bound],
@@ -164,6 +166,7 @@ def _compared(
         for one in bound:
             stamp = Stamp(
                 family=variant.family.name,
+                family_version=family_version,
                 variant=variant.name,
                 epoch=epoch,
                 analyzer=one.provided.id,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynascope.analysis.plan import Bound, Plan, plan
-from dynascope.contract.analyzer import Activation, Step, Weight
-from dynascope.errors import AnalysisError, CheckpointError, DynascopeError, Failure, UnknownName
+from dynascope.contract.analyzer import Activation, Read, Step, Weight
+from dynascope.errors import AnalysisError, CheckpointError, DynascopeError, Failure, InvalidSetting, UnknownName
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers
+from dynascope.store.series import SERIES_FILE
 from dynascope.store.units import Stamp, write_unit
 from dynascope.store.variant import Variant
 
@@ -72,8 +73,11 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
     failures = list(work.unreadable)
     model = _Model(work)
     done = 0
+    recomputed = {bound.provided.id for task in work.tasks for bound, _ in task.units}
     for bound in work.analyzers:
         remove_leftovers(artifacts.folder / bound.provided.id)
+    for name in recomputed:
+        (artifacts.folder / name / SERIES_FILE).unlink(missing_ok=True)
     for task in work.tasks:
         try:
             arrays = model.read(task.epoch, [bound for bound, _ in task.units])
@@ -99,13 +103,19 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
         raise AnalysisError(failures)
 
 
-def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array]) -> None:
+def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array | Exception]) -> None:
+    reads: dict[Read, Array] = {}
+    for read, place in bound.places.items():
+        found = arrays[place]
+        if isinstance(found, Exception):
+            raise found
+        reads[read] = found
     step = Step(
         epoch=stamp.epoch,
         config=work.variant.config,
         context=bound.context,
         batch=work.batch,
-        arrays={read: arrays[place] for read, place in bound.places.items()},
+        arrays=reads,
     )
     results = bound.analyzer.analyze(step)
     folder = work.variant.artifacts_of(work.probe).folder / bound.provided.id
@@ -120,26 +130,29 @@ class _Model:
         self._module: nn.Module | None = None
         self._inputs: Any = None
 
-    def read(self, epoch: int, analyzers: Sequence[Bound]) -> dict[Activation | Weight, Array]:
-        """Return everything that the analyzers read at an epoch, each place once, from at most one forward pass."""
+    def read(self, epoch: int, analyzers: Sequence[Bound]) -> dict[Activation | Weight, Array | Exception]:
+        """Return everything that the analyzers read at an epoch, each place once, from at most one forward pass.
+
+        A place that the model does not have holds the error: it is for the analyzers that read it, not for all.
+        """
         weights = self.variant.checkpoint_folder.read(epoch)
         places = {place for bound in analyzers for place in bound.places.values()}
-        arrays: dict[Activation | Weight, Array] = {}
+        arrays: dict[Activation | Weight, Array | Exception] = {}
         for place in places:
             if isinstance(place, Weight):
-                if place.name not in weights:
-                    raise UnknownName(f"weight of {self.variant.family.name}", place.name, weights)
-                arrays[place] = weights[place.name][: place.rows]
+                unknown = UnknownName(f"weight of {self.variant.family.name}", place.name, weights)
+                arrays[place] = weights[place.name][: place.rows] if place.name in weights else unknown
         activations = [place for place in places if isinstance(place, Activation)]
         if activations:
             arrays.update(self._forward(epoch, weights, activations))
         for array in arrays.values():
-            array.flags.writeable = False
+            if not isinstance(array, Exception):
+                array.flags.writeable = False
         return arrays
 
     def _forward(
         self, epoch: int, weights: Mapping[str, Array], places: Sequence[Activation]
-    ) -> dict[Activation | Weight, Array]:
+    ) -> dict[Activation | Weight, Array | Exception]:
         import torch
 
         tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
@@ -155,24 +168,28 @@ class _Model:
                 f"{self.variant.checkpoint_folder.file(epoch)} does not fit family {self.variant.family.name}: {error}"
             ) from None
 
-        kept: dict[Activation | Weight, Array] = {}
+        kept: dict[Activation | Weight, Array | Exception] = {}
 
         def keeper(wanted: list[Activation]) -> Callable[..., None]:
             def keep(value: torch.Tensor, hook: Any) -> None:
                 for place in wanted:
-                    part = value if place.position is None else value[:, place.position]
-                    kept[place] = part.detach().cpu().numpy().copy()
+                    try:
+                        part = value if place.position is None else value[:, place.position]
+                        kept[place] = part.detach().cpu().numpy().copy()
+                    except IndexError as error:
+                        kept[place] = InvalidSetting(f"{place}: {error}.")
 
             return keep
 
         hooks: dict[str, list[Activation]] = {}
+        known = self._module.hook_dict
         for place in sorted(places, key=lambda place: (place.hook, str(place.position))):
-            hooks.setdefault(place.hook, []).append(place)
+            if place.hook in known:
+                hooks.setdefault(place.hook, []).append(place)
+            else:
+                kept[place] = UnknownName(f"hook of family {family.name}", place.hook, known)
         with torch.no_grad():
             self._module.run_with_hooks(  # type: ignore[operator]
                 self._inputs, fwd_hooks=[(name, keeper(wanted)) for name, wanted in hooks.items()]
             )
-        unread = [place.hook for place in places if place not in kept]
-        if unread:
-            raise UnknownName(f"hook of family {family.name}", unread[0], getattr(self._module, "hook_dict", {}))
         return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,11 @@ def _check_analyzer(analyzer: Analyzer) -> None:
     for name, output in outputs.items():
         _require(isinstance(output, Output), f"{owner}, output {name}", "must be a dynascope.Output", output)
         _check_output(f"{owner}, output {name}", output)
+        named_well = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in ("epoch", "units", "ranges")
+        _require(named_well, owner, "outputs are named [a-z][a-z0-9_]*, and not epoch, units or ranges", name)
+        others = {dim for other in outputs.values() for dim in other.dims}
+        own_axis = name not in others or output.dims == (name,)
+        _require(own_axis, owner, "an output named like an axis must be that axis' coordinates", name)
 
 
 def _check_output(owner: str, output: Output) -> None:
@@ -88,6 +94,8 @@ def _check_output(owner: str, output: Output) -> None:
     _require("epoch" not in output.dims, owner, "the axis 'epoch' belongs to the store", output.dims)
     _require(bool(output.units), owner, "units must be said; '1' for a number without one", output.units)
     _require(bool(output.description), owner, "must have a description", output.description)
+    floats = output.packed is None or output.dtype in ("float32", "float64")
+    _require(floats, owner, "only float32 and float64 can be packed", output.dtype)
     strangers = sorted({*output.chunk, *output.index_base} - set(output.dims))
     _require(not strangers, owner, "chunk and index_base name axes of dims", strangers)
 

@@ -72,7 +72,7 @@ def discover(
             continue
         try:
             found = _load(manager, entry_point, row, rows, provided)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = f"while loading plug-in {row.name!r} from {row.distribution} {row.version} ({entry_point.value})"
             if manager.has_plugin(entry_point.name):
                 manager.unregister(name=entry_point.name)
@@ -207,7 +207,7 @@ def _names_by_kind(found: list[Provided]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     """Return one line about an error, with its type where it is not one of ours."""
     text = " ".join(str(error).split())
     return text if isinstance(error, (PluginError, UnknownName)) else f"{type(error).__name__}: {text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -13,7 +14,7 @@ import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
 from dynascope.store.series import SERIES_FILE, build_series, is_current
-from dynascope.store.units import Unit, Vanished, list_units, open_trusted
+from dynascope.store.units import Unit, Vanished, list_units, open_trusted, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,7 +49,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
     def units(self, analyzer: str) -> dict[int, Unit]:
         """Return the unit of each epoch, ascending; the newest where a stale one is about to be removed."""
         return {
-            epoch: max(units, key=lambda unit: unit.path.stat().st_mtime_ns) if len(units) > 1 else units[0]
+            epoch: max(units, key=lambda unit: _state(unit).st_mtime_ns) if len(units) > 1 else units[0]
             for epoch, units in list_units(self.folder / analyzer).items()
         }
 
@@ -89,8 +90,9 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
                 raise ArtifactError(
                     f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
                 )
-            # A unit's name says what is in it, so that what was read once stays right.
-            key = (unit, name, tuple(at.items()))
+            # What was read once stays right as long as the file is the same one.
+            state = _state(unit)
+            key = (unit, state.st_ino, state.st_mtime_ns, name, tuple(at.items()))
             found = self._recent.get(key)
             if found is None:
                 with open_trusted(unit.path) as file:
@@ -240,6 +242,13 @@ class EpochArtifacts(Mapping[str, "Mapping[str, xr.DataArray]"]):
         return f"<artifacts at epoch {self._epoch} by {', '.join(self)}>"
 
 
+def _state(unit: Unit) -> os.stat_result:
+    try:
+        return unit.path.stat()
+    except FileNotFoundError:
+        raise Vanished(f"There is no artifact {unit.path}.") from None
+
+
 def _split(array: str) -> tuple[str, str]:
     analyzer, slash, name = array.partition("/")
     if not slash:
@@ -291,13 +300,7 @@ def _labelled(group: h5py.Group, name: str, analyzer: str, at: Mapping[str, int 
 def _values(dataset: h5py.Dataset, index: tuple[Any, ...] = ()) -> Any:
     if h5py.check_string_dtype(dataset.dtype):
         return dataset.asstr()[index]
-    try:
-        values = dataset[index]
-    except OSError as error:  # a checksum that does not fit
-        raise ArtifactError(
-            f"Artifact {dataset.file.filename} is damaged at {dataset.name}: {error}. "
-            "Delete it and run `dynascope analyze`."
-        ) from None
+    values = whole(dataset, index)
     if "scale_factor" in dataset.attrs:
         values = values * dataset.attrs["scale_factor"] + dataset.attrs["add_offset"]
     return values

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from dynascope.errors import ArtifactError
-from dynascope.store.units import FORMAT, Unit, open_trusted, publish_hdf5
+from dynascope.store.units import FORMAT, Unit, open_trusted, publish_hdf5, whole
 
 __all__ = ["SERIES_FILE", "build_series", "is_current"]
 
@@ -51,6 +51,7 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
                 (group,) = file[f"{unit.epoch:08d}"].values()
                 if position == 0:
                     dims = _copy_axes(group, out)
+                _check_axes(group, out)
                 for name in dims:
                     dataset = group[name]
                     if "actual_range" in dataset.attrs:
@@ -62,7 +63,7 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
                                 f"{unit.path}: array {name!r} has shape {dataset.shape}; at the first epoch it has "
                                 f"{stack[0].shape}. Run `dynascope analyze --force` for this analyzer."
                             )
-                        stack.append(dataset[()])
+                        stack.append(whole(dataset))
                         attributes[name] = {key: dataset.attrs[key] for key in ("units", "long_name")}
         _write_stacks(out, units, stacks, attributes, dims)
         bounds = out.create_group("ranges")
@@ -71,6 +72,15 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
             bounds.create_dataset(name, data=np.array([low.min(), high.max()], dtype=np.float64))
         out.attrs["dynascope_format"] = FORMAT
         out.create_dataset("units", data=[unit.path.name for unit in units], dtype=h5py.string_dtype())
+
+
+def _check_axes(group: h5py.Group, out: h5py.File) -> None:
+    for name, dataset in group.items():
+        if dataset.is_scale and not np.array_equal(dataset[()], out[name][()]):
+            raise ArtifactError(
+                f"{group.file.filename}: the axis {name!r} has other coordinates than at the first epoch, so that "
+                "there is no series. An axis must mean the same at every epoch."
+            )
 
 
 def _copy_axes(group: h5py.Group, out: h5py.File) -> dict[str, tuple[str, ...]]:

@@ -24,7 +24,7 @@ from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError
 from dynascope.store.atomic import publish
 
-__all__ = ["Stamp", "Unit", "Vanished", "list_units", "open_trusted", "publish_hdf5", "write_unit"]
+__all__ = ["Stamp", "Unit", "Vanished", "list_units", "open_trusted", "publish_hdf5", "whole", "write_unit"]
 
 FORMAT = 1
 LIBVER = ("v110", "v110")
@@ -49,6 +49,7 @@ class Stamp:
     """Everything that decides an analyzer's numbers. Two units with one stamp hold the same arrays."""
 
     family: str
+    family_version: str
     variant: str
     epoch: int
     analyzer: str
@@ -106,6 +107,8 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
     arrays = _checked(outputs, arrays)
     sizes = _axis_sizes(outputs, arrays)
     path = folder / f"{stamp.epoch:08d}-{stamp.digest}.h5"
+    # Listed before: a unit that another process publishes meanwhile is not ours to remove.
+    replaced = [unit.path for unit in list_units(folder).get(stamp.epoch, ()) if unit.path != path]
     with publish_hdf5(path) as file:
         file.attrs["Conventions"] = "CF-1.11"
         file.attrs["dynascope_format"] = FORMAT
@@ -118,9 +121,8 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
         for name, output in outputs.items():
             if name not in sizes:
                 _write_array(group, name, output, arrays[name])
-    for unit in list_units(folder)[stamp.epoch]:
-        if unit.path != path:
-            unit.path.unlink(missing_ok=True)
+    for old in replaced:
+        old.unlink(missing_ok=True)
     return path
 
 
@@ -136,6 +138,21 @@ def publish_hdf5(path: Path) -> Iterator[h5py.File]:
         image = file.id.get_file_image()
     with publish(path) as temporary:
         temporary.write_bytes(image)
+
+
+def whole(dataset: h5py.Dataset, index: Any = ()) -> Any:
+    """Read a dataset or a part of it.
+
+    Raises:
+        ArtifactError: its checksum does not fit.
+    """
+    try:
+        return dataset[index]
+    except OSError as error:
+        raise ArtifactError(
+            f"Artifact {dataset.file.filename} is damaged at {dataset.name}: {error}. "
+            "Delete it and run `dynascope analyze`."
+        ) from None
 
 
 def open_trusted(path: Path) -> h5py.File:

@@ -81,6 +81,7 @@ def draw_neuron_clusters(frame: Frame) -> Any:
         ["rank", hv.Dimension("frequency", label="frequency k")],
         [hv.Dimension("share", label="share of variance"), "neuron"],
         label="share",
+        bounds=(-0.5, 0.5, len(order) - 0.5, len(frequency) + 0.5),
     )
     beside = np.full(len(frequency), 1.03 * len(order))
     sizes = hv.Labels((beside, frequency, _cluster_labels(frame)), ["rank", "frequency"], "size", label="size")

@@ -47,7 +47,8 @@ def draw_neuron_map(frame: Frame) -> Any:
         top, label = 1.0, "share of the largest"
     else:
         top, label = float(frame.series(LARGEST, neuron=controls.neuron).max()) or 1.0, "activation"
-    image = hv.Image((axis, axis, _image(frame)), ["a", "b"], hv.Dimension("activation", label=label))
+    bounds = (-0.5, -0.5, len(axis) - 0.5, len(axis) - 0.5)
+    image = hv.Image((axis, axis, _image(frame)), ["a", "b"], hv.Dimension("activation", label=label), bounds=bounds)
     return image.opts(
         cmap="viridis",
         clim=(0, top),
