@@ -24,7 +24,8 @@ ANALYZER = "plug.one"
 
 def stamp(epoch, **changes):
     values = {
-        "family": "f", "family_version": "1.0", "variant": "v", "epoch": epoch, "analyzer": ANALYZER, "analyzer_version": 1,
+        "family": "f", "family_version": "1.0", "variant": "v", "epoch": epoch,
+        "analyzer": ANALYZER, "analyzer_version": 1,
         "plugin_version": "1.0", "parameters": "{}", "probe": "grid", "probe_sha256": "p",
         "checkpoint_sha256": f"c{epoch}", "context_sha256": "x",
     }  # fmt: skip

@@ -81,7 +81,7 @@ def test_a_flipped_bit_is_found(folder):
 def test_a_checkpoint_of_another_variant_family_or_epoch_is_refused(folder):
     other = CheckpointFolder(folder.path, identity="xyz", family="g", variant="w")
     other.write(1, WEIGHTS)
-    with pytest.raises(CheckpointError, match="family 'g' instead of 'f', variant 'w' instead of 'v'"):
+    with pytest.raises(CheckpointError, match="config_sha256 'xyz' instead of 'abc'; it says that it is of w of g"):
         folder.read(1)
     folder.write(2, WEIGHTS)
     folder.file(2).rename(folder.file(3))

@@ -3,7 +3,7 @@ import doctest
 import pytest
 
 import dynascope.contract.hookspecs as hookspecs
-import dynascope.training.schedule as schedule
+import dynascope.schedule as schedule
 from dynascope.plugins.discovery import KINDS
 
 

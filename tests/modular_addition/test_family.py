@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from dynascope import Activation, Batch, InvalidSetting, Step
+from dynascope.schedule import parse_schedule
 from dynascope.testing import check_forward_equals_hooked, check_global_random_state_untouched
 from dynascope.training.loop import Trainer
-from dynascope.training.schedule import parse_schedule
 from dynascope_modular_addition import ModularAddition1Layer
 from dynascope_modular_addition.analyzers import NeuronActivations
 from dynascope_modular_addition.probes import FULL_GRID, pair_tokens

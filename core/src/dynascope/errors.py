@@ -11,7 +11,7 @@
     └── AnalysisError          one or more analyzers failed; the others are stored
 
 A message says the object, the rule, what was seen and what to do. Context (plug-in, analyzer, epoch,
-file) is added once, where it is known, with ``add_note``.
+file) is added once, where it is known.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ class ViewCard:
         self.drawing: Drawing | None = None
         self.controls: Any = None
         self._frame: StoredFrame | None = None
+        self._shown: tuple[Variant, str] | None = None
         self._picture = pn.Column(sizing_mode="stretch_width", margin=0)
         self._widgets = pn.Row(margin=0, align="center")
         title = pmui.Typography(provided.item.title, variant="subtitle1", sx={"fontWeight": 600}, margin=(0, 8))
@@ -63,11 +64,14 @@ class ViewCard:
 
     def show(self, variant: Variant, probe: str, epoch: int) -> None:
         """Draw the view for a variant; say what it lacks if it cannot be drawn."""
+        self._shown = (variant, probe)
         self._guarded(lambda: self._show(variant, probe, epoch))
 
     def move(self, epoch: int) -> None:
         """Show another epoch. A view that failed is drawn anew, and may recover."""
         if self._frame is None:
+            if self._shown is not None:  # what was missing may have been computed meanwhile
+                self.show(*self._shown, epoch)
             return
         self._frame = self._frame.moved_to(epoch)
         self._guarded(self._move)

@@ -99,7 +99,11 @@ class Explore:
             sizing_mode="stretch_width",
             margin=(14, 0, 0, 0),
         )
-        return pn.Column(bar, grid, sizing_mode="stretch_width", margin=(14, 14))
+        broken = [
+            pmui.Alert(f"{row.name}: {row.error}", severity="warning", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
+            for row in self.workspace.broken_variants()
+        ]
+        return pn.Column(bar, *broken, grid, sizing_mode="stretch_width", margin=(14, 14))
 
     def _unique(self, name: str) -> bool:
         short = name.partition("/")[2]

@@ -182,7 +182,7 @@ class _Model:
             return keep
 
         hooks: dict[str, list[Activation]] = {}
-        known = self._module.hook_dict
+        known: Mapping[str, Any] = self._module.hook_dict  # type: ignore[assignment]
         for place in sorted(places, key=lambda place: (place.hook, str(place.position))):
             if place.hook in known:
                 hooks.setdefault(place.hook, []).append(place)

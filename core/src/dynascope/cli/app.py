@@ -107,8 +107,9 @@ def train(
         typer.Option(help="Epochs to keep: '0:1500:100,9000:13000:50'; the family's default.", show_default=False),
     ] = None,
     keep_optimizer: Annotated[
-        Literal["all", "last", "none"], typer.Option(help="Keep the optimizer's state with these checkpoints.")
-    ] = "all",
+        Literal["all", "last", "none"] | None,
+        typer.Option(help="Keep the optimizer's state with these checkpoints; all by default.", show_default=False),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Train a variant, or continue it where it stopped."""

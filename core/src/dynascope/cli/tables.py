@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dynascope.errors import DynascopeError
 from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
@@ -52,35 +53,37 @@ def variants(workspace: Workspace, *, as_json: bool) -> None:
     """Print the variants of a workspace."""
     rows = []
     for variant in workspace.variants():
-        metrics = variant.metrics_file.read()
-        last = {name: column[-1] for name, column in metrics.items()} if len(metrics["epoch"]) else {}
-        artifacts = variant.artifacts
-        rows.append(
-            {
-                "variant": variant.name,
-                "family": variant.family.name,
-                "state": variant.state,
-                "epoch": int(last.get("epoch", 0)),
-                "checkpoints": len(variant.checkpoints),
-                "train_loss": _rounded(last.get("train_loss")),
-                "test_loss": _rounded(last.get("test_loss")),
-                "test_accuracy": _rounded(last.get("test_accuracy")),
-                "analysed": {name: len(artifacts.epochs(name)) for name in artifacts.analyzers()},
-                "error": "",
-            }
-        )
-    broken: list[dict[str, Any]] = [
-        {
-            **dict.fromkeys(("family", "state", "epoch", "checkpoints", "train_loss", "test_loss", "test_accuracy")),
-            "variant": row.name,
-            "analysed": {},
-            "error": row.error,
-        }
-        for row in workspace.broken_variants()
-    ]
+        try:
+            rows.append(_variant_row(variant))
+        except DynascopeError as error:
+            rows.append(_broken_row(f"{variant.family.name}/{variant.name}", str(error)))
+    broken = [_broken_row(row.name, row.error) for row in workspace.broken_variants()]
     _print([*rows, *broken], as_json)
     if not rows and not broken and not as_json:
         say("No variant yet. Train one: dynascope train FAMILY")
+
+
+def _variant_row(variant: Variant) -> dict[str, Any]:
+    metrics = variant.metrics_file.read()
+    last = {name: column[-1] for name, column in metrics.items()} if len(metrics["epoch"]) else {}
+    artifacts = variant.artifacts
+    return {
+        "variant": variant.name,
+        "family": variant.family.name,
+        "state": variant.state,
+        "epoch": int(last.get("epoch", 0)),
+        "checkpoints": len(variant.checkpoints),
+        "train_loss": _rounded(last.get("train_loss")),
+        "test_loss": _rounded(last.get("test_loss")),
+        "test_accuracy": _rounded(last.get("test_accuracy")),
+        "analysed": {name: len(artifacts.epochs(name)) for name in artifacts.analyzers()},
+        "error": "",
+    }
+
+
+def _broken_row(name: str, error: str) -> dict[str, Any]:
+    empty = dict.fromkeys(("family", "state", "epoch", "checkpoints", "train_loss", "test_loss", "test_accuracy"))
+    return {"variant": name, **empty, "analysed": {}, "error": error}
 
 
 def views(variant: Variant | None, *, as_json: bool) -> None:

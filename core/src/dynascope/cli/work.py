@@ -24,9 +24,9 @@ from dynascope.analysis.plan import Plan, plan
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.plugins.discovery import registry
+from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
 from dynascope.training import loop
-from dynascope.training.schedule import parse_ranges
 
 __all__ = ["analyze", "parse_settings", "train"]
 
@@ -65,7 +65,7 @@ def train(
     preset: str | None,
     epochs: int | None,
     schedule: str | None,
-    keep_optimizer: loop.KeepOptimizer,
+    keep_optimizer: loop.KeepOptimizer | None,
 ) -> None:
     """Train a variant with a progress bar, and say what came of it."""
     settings = parse_settings(pairs)
@@ -125,21 +125,26 @@ def analyze(
 ) -> None:
     """Analyse variants with a progress bar; failures are listed at the end."""
     chosen = [workspace.variant(name) for name in names] or workspace.variants()
-    if not chosen:
+    if not chosen and not workspace.broken_variants():
         say("No variant yet. Train one: dynascope train FAMILY")
         return
     failures: list[Failure] = []
     plugins = registry()
     for variant in chosen:
         picked = None
-        if epochs is not None and variant.checkpoints:
+        if epochs is not None:
             picked = _picked_epochs(epochs, variant.checkpoints)
         work = plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force)
         for left_out in work.not_applicable:
             say(f"{left_out.analyzer} does not apply to {variant.name}: {left_out.reason}.")
         failures += _carried_out(work)
+    broken = [] if names else workspace.broken_variants()
+    for row in broken:
+        say(f"{row.name} is left out: {row.error}")
     if failures:
         raise AnalysisError(failures)
+    if broken:
+        raise SystemExit(1)
 
 
 def _carried_out(work: Plan) -> tuple[Failure, ...]:
@@ -180,10 +185,11 @@ def _picked_epochs(text: str, available: Sequence[int]) -> list[int]:
     """Return the epochs that were asked for; a range picks the checkpoints that lie in it."""
     picked: set[int] = set()
     for chosen in parse_ranges(text):
-        picked.update(chosen if len(chosen) == 1 else set(chosen).intersection(available))
-    if not picked:
+        picked.update(chosen if len(chosen) == 1 else (epoch for epoch in available if epoch in chosen))
+    if not picked or not available:
         raise InvalidSetting(
-            f"No checkpoint lies in {text!r}; there are {len(available)}, from {available[0]} to {available[-1]}."
+            f"No checkpoint lies in {text!r}; there are {len(available)}"
+            + (f", from {available[0]} to {available[-1]}." if available else ".")
         )
     return sorted(picked)
 

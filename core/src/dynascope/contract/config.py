@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -50,6 +50,9 @@ class Architecture(Settings):
     """Widths, depths and the like."""
 
 
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Training(Settings):
     """The training recipe. A family subclasses it to give its own defaults.
 
@@ -59,7 +62,7 @@ class Training(Settings):
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0, description="step size of the optimizer")
     weight_decay: float = Field(0.0, ge=0, description="decoupled for AdamW, added to the gradient otherwise")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of Adam's two moments")
+    betas: tuple[Rate, Rate] = Field((0.9, 0.999), description="decay rates of Adam's two moments")
     warmup: int = Field(0, ge=0, description="epochs over which the learning rate rises from 0: min(n / warmup, 1)")
     dtype: Literal["float32", "float64"] = "float32"
     epochs: int = Field(10_000, ge=1, description="optimizer updates; epoch n is the weights after n of them")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import h5py
 import numpy as np
@@ -21,9 +21,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Artifacts"]
 
+P = ParamSpec("P")
+
 T = TypeVar("T")
 ATTEMPTS = 5
 CACHE_BYTES = 32 * 1024 * 1024
+
+
+def _again_if_replaced(action: Callable[[], T]) -> T:
+    """Do what lists and then opens units; once more where another process replaced one in between."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return action()
+        except Vanished:
+            continue
+    return action()
+
+
+def _followed(method: Callable[P, T]) -> Callable[P, T]:
+    """Let a reader of several units begin again where one of them is replaced meanwhile."""
+
+    @wraps(method)
+    def reading(*arguments: P.args, **options: P.kwargs) -> T:
+        return _again_if_replaced(lambda: method(*arguments, **options))
+
+    return reading
 
 
 class Artifacts(Mapping[int, "EpochArtifacts"]):
@@ -57,6 +79,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         """Return the epochs at which an analyzer has been run, ascending."""
         return list(list_units(self.folder / analyzer))
 
+    @_followed
     def arrays(self, analyzer: str) -> dict[str, dict[str, int]]:
         """Return the arrays of an analyzer with the length of each axis."""
         for unit in self.units(analyzer).values():
@@ -65,6 +88,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
                 return {name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()}
         return {}
 
+    @_followed
     def first_coordinate(self, analyzer: str, axis: str) -> int | None:
         """Return the first coordinate of an axis of whole numbers; None for an axis of another kind."""
         for unit in self.units(analyzer).values():
@@ -103,6 +127,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
         return _again_if_replaced(read)
 
+    @_followed
     def series(self, array: str, **at: int | str) -> xr.DataArray:
         """Return an array at every epoch, with ``epoch`` as its first axis.
 
@@ -125,6 +150,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         epochs = xr.Variable("epoch", [unit.epoch for unit in units])
         return xr.concat(steps, dim=epochs, coords="minimal", compat="override").rename(name)
 
+    @_followed
     def range(self, array: str) -> tuple[float, float]:
         """Return the smallest and largest value of an array over all epochs (``(0, 0)`` if it has no number).
 
@@ -182,16 +208,6 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def _all_epochs(self) -> list[int]:
         return sorted({epoch for analyzer in self.analyzers() for epoch in self.epochs(analyzer)})
-
-
-def _again_if_replaced(action: Callable[[], T]) -> T:
-    """Do what lists and then opens units; once more where another process replaced one in between."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return action()
-        except Vanished:
-            continue
-    return action()
 
 
 class _Recent:

@@ -77,8 +77,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise WorkspaceError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise WorkspaceError(f"Could not read {path}: {error.strerror}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path} is not valid JSON: {error}. Mend it or restore it from a copy.") from None
     if not isinstance(content, dict):

@@ -53,7 +53,12 @@ class CheckpointFolder:
     def write(self, epoch: int, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """Publish the weights after ``epoch`` optimizer updates."""
         weights = {name: np.asarray(array, order="C") for name, array in weights.items()}
-        header = {**self._belonging(epoch), "weights_sha256": digest_of(weights)}
+        header = {
+            **self._belonging(epoch),
+            "family": self.family,
+            "variant": self.variant,
+            "weights_sha256": digest_of(weights),
+        }
         with publish(self.file(epoch)) as temporary:
             temporary.write_bytes(save(weights, {HEADER: json.dumps(header)}))
 
@@ -82,7 +87,7 @@ class CheckpointFolder:
         if digest_of(weights) != stated:
             raise CheckpointError(
                 f"Checkpoint {self.file(epoch)} is damaged: its weights do not have the hash that its header states. "
-                "Delete the file and train again to restore it."
+                "Restore it from a copy, or train the variant in another workspace."
             )
         return weights
 
@@ -97,7 +102,7 @@ class CheckpointFolder:
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"Checkpoint {path} is damaged or not a safetensors file: {error}. "
-                "Delete the file and train again to restore it."
+                "Restore it from a copy, or train the variant in another workspace."
             ) from None
         header, wanted = _header(tensors), self._belonging(epoch)
         if header.get("format") != FORMAT or "weights_sha256" not in header:
@@ -110,19 +115,14 @@ class CheckpointFolder:
         ]
         if wrong:
             raise CheckpointError(
-                f"Checkpoint {path} does not belong to variant {self.variant} of {self.family}: {', '.join(wrong)}. "
+                f"Checkpoint {path} does not belong to variant {self.variant} of {self.family}: {', '.join(wrong)}; "
+                f"it says that it is of {header.get('variant')} of {header.get('family')}. "
                 "Move it away; its own variant's folder is where it is read."
             )
         return tensors
 
     def _belonging(self, epoch: int) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "family": self.family,
-            "variant": self.variant,
-            "epoch": epoch,
-            "config_sha256": self.identity,
-        }
+        return {"format": FORMAT, "epoch": epoch, "config_sha256": self.identity}
 
 
 def _header(tensors: Any) -> dict[str, Any]:

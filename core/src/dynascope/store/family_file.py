@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dynascope.contract.config import Config
 from dynascope.contract.family import Family
-from dynascope.errors import InvalidSetting, WorkspaceError
+from dynascope.errors import InvalidSetting, UnknownName, WorkspaceError
 from dynascope.plugins.registry import Registry
+from dynascope.schedule import parse_ranges
 from dynascope.store.atomic import read_json, write_json
 
 __all__ = ["DeclaredFamily", "FamilyFile", "as_provided", "read_family_file", "write_family_file"]
@@ -94,7 +95,8 @@ def read_family_file(path: Path, registry: Registry) -> DeclaredFamily:
     """Read and check a ``family.json``.
 
     Raises:
-        WorkspaceError: the file is not one, or names a family, setting or schedule that does not exist.
+        WorkspaceError: the file is not one, or names a family, setting, probe, analyzer or schedule
+            that cannot be used.
     """
     read_json(path)  # one error for a file that is missing or is not JSON
     try:
@@ -109,6 +111,11 @@ def read_family_file(path: Path, registry: Registry) -> DeclaredFamily:
     try:
         family = DeclaredFamily(registry.family(file.base), file)
         family.configure()
-    except InvalidSetting as error:
+        registry.probe(family.probe)
+        for analyzer in file.analyzers or ():
+            registry.find("analyzers", analyzer)
+        if file.schedule is not None:
+            parse_ranges(file.schedule)
+    except (InvalidSetting, UnknownName) as error:
         raise WorkspaceError(f"{path}: {error}") from None
     return family

@@ -57,7 +57,10 @@ class MetricsFile:
     def _rows(self) -> list[Sequence[float]]:
         if not self.path.exists():
             return []
-        text = self.path.read_text(encoding="utf-8")
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (UnicodeDecodeError, OSError) as error:
+            raise WorkspaceError(f"{self.path} is not a metrics file: {error}.") from None
         lines = text[: text.rfind("\n") + 1].splitlines()
         if not lines:
             return []

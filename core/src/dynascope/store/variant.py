@@ -63,6 +63,11 @@ class Variant:
             config = family.configure(settings)
         except DynascopeError as error:
             raise WorkspaceError(f"{path} no longer fits family {family.name}: {error}") from None
+        if content.get("variant") != folder.name:
+            raise WorkspaceError(
+                f"{folder} holds a copy of variant {content.get('variant')}: a variant's folder has its name. "
+                "Rename it back, or move it to another workspace."
+            )
         return cls(family, config, folder)
 
     def save_config(self, **recipe: Any) -> None:
@@ -72,11 +77,16 @@ class Variant:
             WorkspaceError: the folder holds another variant.
         """
         path = self.folder / "config.json"
-        if path.exists() and Variant.open(self.family, self.folder).config.digest != self.config.digest:
-            raise WorkspaceError(
-                f"{self.folder} holds another variant with the same name; nothing is overwritten. "
-                "Move that folder away, or use another workspace."
-            )
+        if path.exists():
+            try:
+                same = Variant.open(self.family, self.folder).config.digest == self.config.digest
+            except WorkspaceError:
+                same = False
+            if not same:
+                raise WorkspaceError(
+                    f"{self.folder} holds another variant with the same name, or one that cannot be read; nothing is "
+                    "overwritten. Move that folder away, or use another workspace."
+                )
         write_json(
             path,
             {
@@ -101,8 +111,8 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """The variant's name, made of its parameters."""
-        return self.config.name
+        """The variant's name: that of its folder, made of its settings when training began."""
+        return self.folder.name
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -156,11 +166,6 @@ class Variant:
     def artifacts_of(self, probe: str | None = None) -> Artifacts:
         """Return the artifacts under a probe; the family's default probe if none is named."""
         return Artifacts(self.folder / "artifacts" / (probe or self.family.probe))
-
-    def probes(self) -> list[str]:
-        """Return the probes that have artifacts, sorted."""
-        folder = self.folder / "artifacts"
-        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
     # For notebooks.
 

@@ -123,7 +123,13 @@ class Workspace:
         """
         declared = self.family(family)
         config = declared.configure(settings, preset)
-        return Variant(declared, config, self._variant_folder(config))
+        folder = self._variant_folder(config)
+        if not (folder / "config.json").exists():
+            # It may have been trained under another name: a family's defaults, which names leave out, can change.
+            for other in self.variants(declared.name):
+                if other.config.digest == config.digest:
+                    return other
+        return Variant(declared, config, folder)
 
     def variants(self, family: str | None = None, **settings: Any) -> list[Variant]:
         """Return the variants on disk, sorted by family and name; ``p=113`` keeps those with that setting.

@@ -19,12 +19,12 @@ from filelock import Timeout
 
 from dynascope.contract.config import Config
 from dynascope.contract.family import Family
-from dynascope.errors import InvalidSetting, TrainingError
+from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
+from dynascope.schedule import parse_schedule
 from dynascope.store.atomic import remove_leftovers, write_json
 from dynascope.store.metrics import MetricsWriter
 from dynascope.store.variant import Variant
 from dynascope.training.memory import keep_freed_memory
-from dynascope.training.schedule import parse_schedule
 
 if TYPE_CHECKING:
     import torch
@@ -77,11 +77,6 @@ class Trainer:
         logits = self.family.forward(self.config, self.weights, self.data.train_inputs)
         loss = self.family.loss(self.config, logits, self.data.train_labels)
         metrics = self._metrics(logits, loss)
-        if not math.isfinite(metrics["train_loss"]):
-            raise TrainingError(
-                f"Training diverged: the train loss is {metrics['train_loss']} at epoch {self.epoch}. Everything "
-                "until the last checkpoint is kept; train with a lower learning rate."
-            )
         loss.backward()  # type: ignore[no-untyped-call]
         warmup = self.config.training.warmup
         for group in self.optimizer.param_groups:
@@ -106,6 +101,12 @@ class Trainer:
         with torch.no_grad():
             test_logits = self.family.forward(self.config, self.weights, self.data.test_inputs)
             test_loss = self.family.loss(self.config, test_logits, self.data.test_labels)
+            for split, value in (("train", float(train_loss)), ("test", float(test_loss))):
+                if not math.isfinite(value):
+                    raise TrainingError(
+                        f"Training diverged: the {split} loss is {value} at epoch {self.epoch}. Everything before it "
+                        "is kept; train with a lower learning rate."
+                    )
             return {
                 "epoch": self.epoch,
                 "train_loss": float(train_loss),
@@ -113,6 +114,10 @@ class Trainer:
                 "train_accuracy": _accuracy(train_logits, self.data.train_labels),
                 "test_accuracy": _accuracy(test_logits, self.data.test_labels),
             }
+
+    def is_finite(self) -> bool:
+        """Tell whether every weight is a number; one that is not must not be kept."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.weights.values())
 
     def weight_arrays(self) -> dict[str, Any]:
         """Return the weights as numpy arrays that share their memory."""
@@ -151,7 +156,7 @@ def train(
     *,
     epochs: int | None = None,
     schedule: str | None = None,
-    keep_optimizer: KeepOptimizer = "all",
+    keep_optimizer: KeepOptimizer | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Train a variant, or continue it where it was interrupted, or lengthen it.
@@ -161,9 +166,10 @@ def train(
 
     Args:
         variant: from ``Workspace.new_variant`` or ``Workspace.variant``.
-        epochs: the length; the config's by default.
+        epochs: the length; that of earlier training, or else the config's, by default.
         schedule: the epochs to keep (see ``parse_schedule``); the stored one, or the family's, by default.
-        keep_optimizer: with which checkpoints the optimizer's state is kept. Without it, training cannot continue.
+        keep_optimizer: with which checkpoints the optimizer's state is kept; as before, or else with all, by
+            default. Without it, training cannot be continued.
         progress: called with the metrics of each epoch.
 
     Raises:
@@ -171,10 +177,12 @@ def train(
         TrainingError: divergence, or another process is training this variant.
         WorkspaceError: the folder holds another variant, or cannot be written to.
     """
-    last = epochs if epochs is not None else variant.config.training.epochs
+    recipe = variant.recipe
+    last = epochs if epochs is not None else recipe.get("epochs", variant.config.training.epochs)
+    keep = keep_optimizer if keep_optimizer is not None else recipe.get("keep_optimizer", "all")
     if last < 1:
         raise InvalidSetting(f"epochs must be at least 1, got {last}.")
-    wanted = set(parse_schedule(schedule or _default_schedule(variant, last), last))
+    wanted = set(parse_schedule(_default_schedule(variant, last) if schedule is None else schedule, last))
     if schedule is not None and _reached(variant) == last:
         lost = sorted(wanted - set(variant.checkpoint_folder.epochs()))
         if lost:
@@ -182,10 +190,13 @@ def train(
                 f"Variant {variant.name} is already trained to epoch {last}, and epochs {_few(lost)} of the schedule "
                 "were not kept. Train it in another workspace to keep them."
             )
-    variant.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        variant.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceError(f"Could not make the folder {variant.folder}: {error.strerror}.") from None
     try:
         with variant.training_lock(timeout=LOCK_TIMEOUT):
-            return _train(variant, last, wanted, keep_optimizer, progress)
+            return _train(variant, last, wanted, keep, progress)
     except Timeout:
         raise TrainingError(
             f"Variant {variant.name} is being trained by another process. Wait for it, or stop it first."
@@ -207,8 +218,14 @@ def _train(
             f"Variant {variant.name} has already been trained to epoch {resume}; epochs must be at least that, "
             f"got {last}. What was done is never cut off."
         )
+    newest = max(variant.checkpoint_folder.epochs(), default=0)
+    if newest and not variant.optimizer_folder.epochs():
+        raise InvalidSetting(
+            f"Variant {variant.name} was trained to epoch {newest} without the optimizer's state, and cannot be "
+            "continued. Train it in another workspace, with --keep-optimizer all."
+        )
     keep_freed_memory()
-    trainer = Trainer(variant.family.base, variant.config)
+    trainer = _new_trainer(variant)
     variant.save_config(epochs=last, schedule=sorted(wanted), keep_optimizer=keep)
     if resume:
         trainer.restore(resume, variant.checkpoint_folder.read(resume), variant.optimizer_folder.read(resume))
@@ -218,7 +235,7 @@ def _train(
     try:
         with variant.metrics_file.appending(from_epoch=resume) as metrics:
             while True:
-                if trainer.epoch in wanted:
+                if trainer.epoch in wanted and trainer.is_finite():
                     _save(variant, trainer, metrics, keep)
                 if trainer.epoch == last:
                     metrics.append(row := trainer.evaluate())
@@ -236,6 +253,13 @@ def _train(
     finally:
         _note_state(variant, state, trainer.epoch, begun)
     return TrainingResult(resume, last, time.monotonic() - begun)
+
+
+def _new_trainer(variant: Variant) -> Trainer:
+    try:
+        return Trainer(variant.family.base, variant.config)
+    except (MemoryError, RuntimeError) as error:
+        raise TrainingError(f"Variant {variant.name} does not fit into memory: {error}") from None
 
 
 def _save(variant: Variant, trainer: Trainer, metrics: MetricsWriter, keep: KeepOptimizer) -> None:

@@ -20,6 +20,7 @@ __all__ = ["ModularAddition1Layer"]
 
 MEMORISING = 200
 """Epochs within which the training pairs are memorised, in every recipe tried."""
+Rate = Annotated[float, Field(ge=0, lt=1)]
 SEED = Field(ge=0, lt=2**63)
 
 
@@ -49,7 +50,7 @@ class Training(dynascope.Training):
 
     weight_decay: Annotated[float, Label("wd"), Field(ge=0)] = 1.0
     learning_rate: Annotated[float, Label("lr"), Field(gt=0)] = 1e-3
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Rate, Rate] = (0.9, 0.98)
     epochs: int = Field(25_000, ge=1)
 
 
