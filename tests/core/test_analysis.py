@@ -241,3 +241,31 @@ def test_a_read_that_was_not_declared_is_one_clear_error(variant):
 
     with pytest.raises(AnalysisError, match=r"no declared read 'neuron'. Did you mean 'neurons'"):
         analyze(variant, plugins=plugins(Greedy()))
+
+
+def test_forced_units_are_what_is_read_afterwards(variant):
+    factor = {"value": 1.0}
+
+    class Scaled(Mean):
+        def analyze(self, step):
+            return {"mean": factor["value"] * super().analyze(step)["mean"]}
+
+    analyze(variant, plugins=plugins(Scaled()))
+    artifacts = variant.artifacts
+    before, top = artifacts.read("test.mean/mean", 20).values, artifacts.range("test.mean/mean")[1]
+    factor["value"] = 100.0
+    analyze(variant, plugins=plugins(Scaled()), force=True)
+    np.testing.assert_allclose(artifacts.read("test.mean/mean", 20).values, 100 * before, rtol=1e-6)
+    np.testing.assert_allclose(artifacts.series("test.mean/mean").sel(epoch=20), 100 * before, rtol=1e-6)
+    assert artifacts.range("test.mean/mean")[1] == pytest.approx(100 * top)
+
+
+@pytest.mark.parametrize(
+    "read", [Activation("blocks.9.hook_none"), Weight("nope"), Activation("hook_embed", position=7)]
+)
+def test_an_analyzer_that_reads_what_is_not_there_fails_alone(variant, read):
+    lost = type("Lost", (Mean,), {"name": "lost", "reads": (read,)})()
+    with pytest.raises(AnalysisError) as caught:
+        analyze(variant, plugins=plugins(lost, Mean()))
+    assert {failure.analyzer for failure in caught.value.failures} == {"test.lost 1.0"}
+    assert variant.artifacts.epochs("test.mean") == [0, 20, 40]

@@ -243,3 +243,37 @@ def test_a_unit_that_is_replaced_while_it_is_read_is_read_again(artifacts, monke
     answers += [old]
     artifacts.refresh_series(ANALYZER)
     assert artifacts.series(f"{ANALYZER}/total").sel(epoch=20).item() == 7.0
+
+
+def test_two_writers_of_different_stamps_never_leave_an_epoch_without_a_unit(tmp_path):
+    import threading
+
+    barrier = threading.Barrier(2)
+
+    def write(version):
+        for epoch in range(30):
+            barrier.wait()
+            write_unit(tmp_path / ANALYZER, stamp(epoch, plugin_version=version), OUTPUTS, arrays(epoch))
+
+    threads = [threading.Thread(target=write, args=(version,)) for version in ("1.0", "2.0")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(list_units(tmp_path / ANALYZER)) == list(range(30))
+
+
+def test_an_axis_that_means_something_else_at_another_epoch_makes_no_series(artifacts):
+    made = {**arrays(200), "component": np.array(["const", "cos 9"])}
+    write_unit(artifacts.folder / ANALYZER, stamp(200), OUTPUTS, made)
+    with pytest.raises(ArtifactError, match="the axis 'component' has other coordinates"):
+        artifacts.refresh_series(ANALYZER)
+
+
+def test_a_damaged_chunk_is_named_when_the_series_is_built(artifacts):
+    path = artifacts.units(ANALYZER)[20].path
+    content = path.read_bytes()
+    place = content.index(arrays(20)["map"][1].tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(ArtifactError, match="is damaged at /00000020/plug.one/map"):
+        artifacts.refresh_series(ANALYZER)

@@ -149,3 +149,22 @@ def test_the_installed_plug_ins_are_active_and_sorted():
     assert {"fourier", "modular_addition", "training"} <= set(names)
     assert names == sorted(names)
     assert list(found.all("views")) == sorted(found.all("views"))
+
+
+def test_a_plug_in_that_exits_at_import_is_a_row(install):
+    assert "SystemExit: 3" in only_row(install("import sys; sys.exit(3)", name="bad")).error
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("outputs =", 'reads = ("neurons")\n        outputs =', "reads must be a tuple; mind the comma"),
+        ('{"rows": Output((), ', '{"Rows": Output((), ', r"outputs are named [a-z][a-z0-9_]*"),
+        ('{"rows": Output((), ', '{"units": Output((), ', "not epoch, units or ranges"),
+        ('{"rows": ', '{"n": Output(("rows",), "int32", "1", "x"), "rows": ', "must be that axis' coordinates"),
+    ],
+)
+def test_a_declaration_that_would_lose_data_is_refused(install, old, new, message):
+    row = only_row(install(GOOD.replace(old, new), name="bad"))
+    assert row.status == "failed"
+    assert message in row.error

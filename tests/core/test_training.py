@@ -162,3 +162,30 @@ def test_a_variant_whose_process_was_killed_is_interrupted(tmp_path):
     assert variant.state == "interrupted"
     with FileLock(variant.folder / ".training.lock"):
         assert variant.state == "training"
+
+
+def test_what_cannot_be_continued_is_not_begun_again(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=6, schedule="0:6:3", keep_optimizer="none")
+    before = files(variant)
+    with pytest.raises(InvalidSetting, match="without the optimizer's state, and cannot be continued"):
+        train(variant, epochs=9)
+    assert files(variant) == before
+
+
+def test_length_and_kept_states_are_those_of_before(tmp_path):
+    workspace = Workspace.create(tmp_path)
+    variant = workspace.new_variant(FAMILY, TINY)
+    train(variant, epochs=4, schedule="0:4:2", keep_optimizer="last")
+    train(variant, epochs=8)
+    assert len(variant.optimizer_folder.epochs()) == 1
+    assert train(workspace.variant(variant.name)).epochs == 8
+
+
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path):
+    variant = new(tmp_path, learning_rate=1e30, weight_decay=0.0)
+    with pytest.raises(TrainingError, match="diverged"):
+        train(variant, epochs=1)
+    assert variant.state == "diverged"
+    for epoch in variant.checkpoints:
+        assert all(np.isfinite(array).all() for array in variant.weights(epoch).values())

@@ -168,3 +168,28 @@ def test_a_setting_that_a_family_gains_later_leaves_its_variants_as_they_are(wor
 def test_a_control_out_of_its_bounds_is_one_clear_error(shared):
     with pytest.raises(InvalidSetting, match="View neuron_map: .*neuron.*31"):
         shared.variant(NAME).at(20).view("neuron_map", neuron=9999)
+
+
+def test_a_variant_keeps_its_name_when_a_default_changes(workspace, monkeypatch):
+    from pydantic import Field
+
+    from dynascope_modular_addition.family import Training
+
+    class Other(Training):
+        weight_decay: float = Field(0.5, ge=0)
+
+    monkeypatch.setattr(type(workspace.variant(NAME).family.base), "Training", Other)
+    variant = workspace.variant(NAME)
+    assert variant.name == NAME
+    assert variant.weights(20)["embed.weight"].shape == (12, 16)
+    assert workspace.new_variant(FAMILY, {**TINY, "seed": 0, "weight_decay": 1.0}).name == NAME
+
+
+def test_a_copied_folder_is_a_row_with_its_error(workspace):
+    import shutil
+
+    folder = workspace.variant(NAME).folder
+    shutil.copytree(folder, folder.with_name("copy"))
+    assert len(workspace.variants()) == 2
+    (row,) = workspace.broken_variants()
+    assert "holds a copy of variant" in row.error

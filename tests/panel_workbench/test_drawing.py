@@ -1,5 +1,8 @@
 """A picture that was moved must be the picture that would have been drawn."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource, Span
@@ -110,3 +113,26 @@ def test_a_click_beside_the_axis_jumps_nowhere(shared):
     drawing = Drawing(view, frame_of(view, shared, 20), clicked.append)
     drawing.root._trigger_event(Tap(drawing.root, x=-500.0, y=1.0))
     assert clicked == []
+
+
+def test_a_drawing_that_is_dropped_is_forgotten(shared):
+    view = registry().view("losses")
+    frame = frame_of(view, shared, 0)
+    pictures = [weakref.ref(Drawing(view, frame).root) for _ in range(5)]
+    gc.collect()
+    assert [picture() for picture in pictures] == [None] * 5
+
+
+@pytest.mark.parametrize("shape", [{"p": 2}, {"p": 3}, {"d_mlp": 1}])
+def test_views_draw_the_smallest_models(tmp_path, shape):
+    from tiny import FAMILY, TINY
+
+    from dynascope import Workspace, analyze, train
+
+    variant = Workspace.create(tmp_path).new_variant(FAMILY, {**TINY, **shape, "epochs": 2})
+    train(variant)
+    analyze(variant)
+    for entry in registry().all("views").values():
+        artifacts = variant.artifacts
+        frame = StoredFrame(variant, artifacts, entry.item, 2, fitted_controls(entry.item, artifacts))
+        Drawing(entry.item, frame).move(frame.moved_to(0))
