@@ -23,6 +23,6 @@ class EpochPlayer(JSComponent):
     index = param.Integer(0, doc="position in epochs")
 
     _esm = HERE / "player.js"
-    _stylesheets = [HERE / "player.css"]  # noqa: RUF012: Panel reads it from the class
+    _stylesheets = [HERE / "player.css"]
     # Panel waits this many ms before it sends a change. The default of 50 is felt; at 0 nothing is merged.
     _debounce = 10
