@@ -8,19 +8,35 @@ from timing import medians, report
 from dynascope import Workspace, analyze, registry, train
 from dynascope.frames import StoredFrame, fitted_controls
 from dynascope_workbench.drawing import Drawing
+from dynascope_workbench.page import Explore
 
 
 def main() -> None:
     for p in (53, 113):
         with tempfile.TemporaryDirectory() as folder:
-            variant = Workspace.create(folder).new_variant("modular_addition_1layer", {"p": p, "epochs": 8})
+            workspace = Workspace.create(folder)
+            variant = workspace.new_variant("modular_addition_1layer", {"p": p, "epochs": 8})
             train(variant, schedule="0:8:1")
             analyze(variant)
             frames = []
             for entry in registry().all("views").values():
                 artifacts = variant.artifacts
                 frames.append(StoredFrame(variant, artifacts, entry.item, 0, fitted_controls(entry.item, artifacts)))
-            report(f"a tick of {len(frames)} views, p = {p}", medians(ticks(frames), 16), "DynamicMaps")
+            report(
+                f"a tick of {len(frames)} views, p = {p}",
+                medians({**ticks(frames), "the page, cards and all": page_tick(workspace)}, 16),
+                "DynamicMaps",
+            )
+
+
+def page_tick(workspace):
+    page = Explore(workspace, registry())
+    count = iter(range(10**6))
+
+    def tick():
+        page.cursor.index = next(count) % 9
+
+    return tick
 
 
 def ticks(frames):

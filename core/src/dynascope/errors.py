@@ -41,9 +41,6 @@ class DynascopeError(Exception):
 
     exit_code = 2
 
-    def __str__(self) -> str:
-        return "\n".join([*map(str, self.args), *getattr(self, "__notes__", ())])
-
 
 class UnknownName(DynascopeError):
     """A name that nothing has; the message lists the choices and the nearest one."""

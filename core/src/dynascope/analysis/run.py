@@ -140,8 +140,10 @@ class _Model:
         arrays: dict[Activation | Weight, Array | Exception] = {}
         for place in places:
             if isinstance(place, Weight):
-                unknown = UnknownName(f"weight of {self.variant.family.name}", place.name, weights)
-                arrays[place] = weights[place.name][: place.rows] if place.name in weights else unknown
+                if place.name in weights:
+                    arrays[place] = weights[place.name][: place.rows]
+                else:
+                    arrays[place] = UnknownName(f"weight of {self.variant.family.name}", place.name, weights)
         activations = [place for place in places if isinstance(place, Activation)]
         if activations:
             arrays.update(self._forward(epoch, weights, activations))
@@ -188,8 +190,9 @@ class _Model:
                 hooks.setdefault(place.hook, []).append(place)
             else:
                 kept[place] = UnknownName(f"hook of family {family.name}", place.hook, known)
-        with torch.no_grad():
-            self._module.run_with_hooks(  # type: ignore[operator]
-                self._inputs, fwd_hooks=[(name, keeper(wanted)) for name, wanted in hooks.items()]
-            )
+        if hooks:
+            with torch.no_grad():
+                self._module.run_with_hooks(  # type: ignore[operator]
+                    self._inputs, fwd_hooks=[(name, keeper(wanted)) for name, wanted in hooks.items()]
+                )
         return kept

@@ -91,7 +91,7 @@ class Family(ABC):
     def hooked(self, config: Config, weights: Mapping[str, Tensor]) -> nn.Module:
         """Return the same model as a TransformerLens module, from which activations are read.
 
-        It offers ``run_with_hooks(inputs, fwd_hooks=...)`` (any ``HookedRootModule`` or
+        It offers ``hook_dict`` and ``run_with_hooks(inputs, fwd_hooks=...)`` (any ``HookedRootModule`` or
         ``TransformerBridge``). The core builds it once and calls ``reload`` for each checkpoint.
         """
 

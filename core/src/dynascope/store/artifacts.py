@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache, wraps
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -22,28 +22,22 @@ if TYPE_CHECKING:
 __all__ = ["Artifacts"]
 
 P = ParamSpec("P")
-
 T = TypeVar("T")
 ATTEMPTS = 5
 CACHE_BYTES = 32 * 1024 * 1024
 
 
-def _again_if_replaced(action: Callable[[], T]) -> T:
-    """Do what lists and then opens units; once more where another process replaced one in between."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return action()
-        except Vanished:
-            continue
-    return action()
-
-
 def _followed(method: Callable[P, T]) -> Callable[P, T]:
-    """Let a reader of several units begin again where one of them is replaced meanwhile."""
+    """Let what lists units and then opens them begin again where another process replaces one in between."""
 
     @wraps(method)
     def reading(*arguments: P.args, **options: P.kwargs) -> T:
-        return _again_if_replaced(lambda: method(*arguments, **options))
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return method(*arguments, **options)
+            except Vanished:
+                continue
+        return method(*arguments, **options)
 
     return reading
 
@@ -97,6 +91,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
                 return int(scale[0]) if scale.dtype.kind in "iu" and len(scale) else None
         return None
 
+    @_followed
     def read(self, array: str, epoch: int, **at: int | str) -> xr.DataArray:
         """Return ``"<plug-in>.<analyzer>/<array>"`` at one epoch, at the given coordinates.
 
@@ -107,25 +102,21 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
             UnknownName: the analyzer has no such array or axis.
         """
         analyzer, name = _split(array)
-
-        def read() -> xr.DataArray:
-            unit = self.units(analyzer).get(epoch)
-            if unit is None:
-                raise ArtifactError(
-                    f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
-                )
-            # What was read once stays right as long as the file is the same one.
-            state = _state(unit)
-            key = (unit, state.st_ino, state.st_mtime_ns, name, tuple(at.items()))
-            found = self._recent.get(key)
-            if found is None:
-                with open_trusted(unit.path) as file:
-                    found = _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
-                found.values.flags.writeable = False
-                self._recent.put(key, found)
-            return found
-
-        return _again_if_replaced(read)
+        unit = self.units(analyzer).get(epoch)
+        if unit is None:
+            raise ArtifactError(
+                f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
+            )
+        # What was read once stays right as long as the file is the same one.
+        state = _state(unit)
+        key = (unit, state.st_ino, state.st_mtime_ns, name, tuple(at.items()))
+        found = self._recent.get(key)
+        if found is None:
+            with open_trusted(unit.path) as file:
+                found = _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
+            found.values.flags.writeable = False
+            self._recent.put(key, found)
+        return found
 
     @_followed
     def series(self, array: str, **at: int | str) -> xr.DataArray:
@@ -174,16 +165,14 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         low, high = np.array(pairs, dtype=np.float64).T
         return float(low.min()), float(high.max())
 
+    @_followed
     def refresh_series(self, analyzer: str) -> None:
         """Rebuild the stacked file of an analyzer if it does not hold exactly the units that are there."""
+        units = list(self.units(analyzer).values())
+        if units and not is_current(self.folder / analyzer, units):
+            build_series(self.folder / analyzer, units)
 
-        def refresh() -> None:
-            units = list(self.units(analyzer).values())
-            if units and not is_current(self.folder / analyzer, units):
-                build_series(self.folder / analyzer, units)
-
-        _again_if_replaced(refresh)
-
+    @_followed
     def stamp(self, analyzer: str, epoch: int) -> dict[str, Any]:
         """Return what is stamped on a unit: versions, hashes, parameters, time of creation."""
         unit = self.units(analyzer)[epoch]
@@ -272,15 +261,10 @@ def _split(array: str) -> tuple[str, str]:
     return analyzer, name
 
 
-@lru_cache(maxsize=4096)
-def _base_name(name: str) -> str:
-    return name.rpartition("/")[2]
-
-
 def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
     if dataset.is_scale:
-        return (_base_name(dataset.name),)
-    return tuple(_base_name(axis[0].name) for axis in dataset.dims)
+        return (dataset.name.rpartition("/")[2],)
+    return tuple(axis[0].name.rpartition("/")[2] for axis in dataset.dims)
 
 
 def _labelled(group: h5py.Group, name: str, analyzer: str, at: Mapping[str, int | str]) -> xr.DataArray:

@@ -101,7 +101,8 @@ class Trainer:
         with torch.no_grad():
             test_logits = self.family.forward(self.config, self.weights, self.data.test_inputs)
             test_loss = self.family.loss(self.config, test_logits, self.data.test_labels)
-            for split, value in (("train", float(train_loss)), ("test", float(test_loss))):
+            losses = {"train": float(train_loss), "test": float(test_loss)}
+            for split, value in losses.items():
                 if not math.isfinite(value):
                     raise TrainingError(
                         f"Training diverged: the {split} loss is {value} at epoch {self.epoch}. Everything before it "
@@ -109,8 +110,8 @@ class Trainer:
                     )
             return {
                 "epoch": self.epoch,
-                "train_loss": float(train_loss),
-                "test_loss": float(test_loss),
+                "train_loss": losses["train"],
+                "test_loss": losses["test"],
                 "train_accuracy": _accuracy(train_logits, self.data.train_labels),
                 "test_accuracy": _accuracy(test_logits, self.data.test_labels),
             }
