@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,16 @@ def test_a_line_that_was_cut_off_is_left_out_and_written_over(file):
     with file.appending(1) as writer:
         writer.append(row(1))
     np.testing.assert_array_equal(file.read()["epoch"], [0, 1])
+
+
+def test_what_was_not_measured_is_an_empty_cell(file):
+    with file.appending(0) as writer:
+        writer.append({**row(0), "test_loss": math.nan, "test_accuracy": math.nan})
+        writer.append(row(1))
+    with file.appending(1) as writer:
+        writer.append(row(1))
+    assert file.path.read_text().splitlines()[1] == "0,0.3333333333333333,,1.0,"
+    np.testing.assert_array_equal(file.read()["test_loss"], [math.nan, 2.5e-8])
 
 
 def test_no_file_is_no_rows(file):

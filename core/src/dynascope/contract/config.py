@@ -65,6 +65,7 @@ class Training(Settings):
     betas: tuple[Rate, Rate] = Field((0.9, 0.999), description="decay rates of Adam's two moments")
     warmup: int = Field(0, ge=0, description="epochs over which the learning rate rises from 0: min(n / warmup, 1)")
     dtype: Literal["float32", "float64"] = "float32"
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained; another one gives other roundings")
     epochs: int = Field(10_000, ge=1, description="optimizer updates; epoch n is the weights after n of them")
 
 

@@ -1,8 +1,9 @@
-"""Training metrics: an append-only CSV, one row per epoch, readable while it grows."""
+"""Training metrics: an append-only CSV, one row per measured epoch, readable while it grows."""
 
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,10 @@ from dynascope.store.atomic import publish
 __all__ = ["COLUMNS", "MetricsFile", "MetricsWriter"]
 
 COLUMNS = ("epoch", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
-"""Losses in nats (mean over the split), accuracies in 0..1, all of the weights after ``epoch`` updates."""
+"""Losses in nats (mean over the split), accuracies in 0..1, all of the weights after ``epoch`` updates.
+
+A value that was not measured is an empty cell on disk and NaN for readers.
+"""
 
 
 class MetricsFile:
@@ -51,7 +55,7 @@ class MetricsFile:
         with publish(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows([int(row[0]), *map(repr, row[1:])] for row in kept)
+            writer.writerows([int(row[0]), *map(_cell, row[1:])] for row in kept)
         return MetricsWriter(self.path)
 
     def _rows(self) -> list[Sequence[float]]:
@@ -69,10 +73,10 @@ class MetricsFile:
         rows: list[Sequence[float]] = []
         for number, line in enumerate(lines[1:], start=2):
             try:
-                row = [float(cell) for cell in line.split(",")]
+                row = [float(cell) if cell else math.nan for cell in line.split(",")]
             except ValueError:
                 row = []
-            if len(row) != len(COLUMNS):
+            if len(row) != len(COLUMNS) or math.isnan(row[0]):
                 raise WorkspaceError(f"{self.path}, line {number}: expected {len(COLUMNS)} numbers, found {line!r}.")
             rows.append(row)
         return rows
@@ -94,7 +98,7 @@ class MetricsWriter:
 
     def append(self, row: Mapping[str, float]) -> None:
         """Append one row with the keys of ``COLUMNS``."""
-        cells = [str(int(row["epoch"])), *(repr(float(row[name])) for name in COLUMNS[1:])]
+        cells = [str(int(row["epoch"])), *(_cell(float(row[name])) for name in COLUMNS[1:])]
         with self._telling():
             self._file.write(",".join(cells) + "\n")
 
@@ -113,3 +117,7 @@ class MetricsWriter:
                 f"Could not write {self._file.name}: {error.strerror}. What was written before is kept; free some "
                 "space, and run the command again to continue."
             ) from None
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)
