@@ -18,7 +18,7 @@ def test_every_parameter_that_changes_what_is_trained_changes_identity_and_name(
     changes = {
         "p": 7, "seed": 1, "data_seed": 1, "train_fraction": 0.4, "recipe": "nanda", "d_model": 8, "n_heads": 2,
         "d_head": 8, "d_mlp": 8, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.5,
-        "betas": [0.9, 0.99], "warmup": 10, "dtype": "float64",
+        "betas": [0.9, 0.99], "warmup": 10, "dtype": "float64", "device": "cuda",
     }  # fmt: skip
     assert set(changes) == set(family.configure().identity)
     configs = [family.configure(), *(family.configure({name: value}) for name, value in changes.items())]
