@@ -35,7 +35,8 @@ def test_epoch_n_is_the_state_after_n_updates(tmp_path):
 
     weights = {name: torch.from_numpy(array) for name, array in variant.weights(3).items()}
     data = variant.family.base.data(variant.config)
-    logits = variant.family.base.forward(variant.config, weights, data.test_inputs)
+    family = variant.family.base
+    logits = family.forward(variant.config, weights, family.prepare(variant.config, data.test_inputs))
     loss = variant.family.base.loss(variant.config, logits, data.test_labels)
     assert float(loss) == pytest.approx(metrics["test_loss"][3], rel=1e-12)
 

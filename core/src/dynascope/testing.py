@@ -39,7 +39,7 @@ def check_forward_equals_hooked(
         for name, tensor in family.init(config).items()
     }
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
-    fast = family.forward(config, leaves, inputs)
+    fast = family.forward(config, leaves, family.prepare(config, inputs))
     fast_gradients = _gradients(family.loss(config, fast, labels), leaves)
 
     model = family.hooked(config, weights)

@@ -58,12 +58,23 @@ class Family(ABC):
     def init(self, config: Config) -> dict[str, Tensor]:
         """Return the initial weights (epoch 0). Must not move the global random state."""
 
+    def prepare(self, config: Config, inputs: Tensor) -> Any:
+        """Return inputs as ``forward`` takes them, ``"row ..."``.
+
+        Called once per split, so that what depends on the inputs alone (indices, one-hot codes) is not computed
+        every epoch. A tensor, or a (named) tuple or dict of tensors, so that inputs can be stacked.
+        """
+        return inputs
+
     @abstractmethod
-    def forward(self, config: Config, weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    def forward(self, config: Config, weights: Mapping[str, Tensor], inputs: Any) -> Tensor:
         """Return the logits ``"row class"`` at the answer position.
 
         This is what training runs: it computes only what reaches the loss. It must equal
         ``hooked`` in values and gradients; ``dynascope.testing`` checks it.
+
+        Args:
+            inputs: from ``prepare``.
         """
 
     @abstractmethod

@@ -62,6 +62,8 @@ class Trainer:
 
         self.family, self.config, self.epoch = family, config, 0
         self.data = family.data(config)
+        self.train_inputs = family.prepare(config, self.data.train_inputs)
+        self.test_inputs = family.prepare(config, self.data.test_inputs)
         dtype = getattr(torch, config.training.dtype)
         trainable = family.trainable(config)
         self.weights: dict[str, torch.Tensor] = {}
@@ -74,7 +76,7 @@ class Trainer:
         """Return the metrics of the current epoch, and move to the next one."""
         import torch
 
-        logits = self.family.forward(self.config, self.weights, self.data.train_inputs)
+        logits = self.family.forward(self.config, self.weights, self.train_inputs)
         loss = self.family.loss(self.config, logits, self.data.train_labels)
         metrics = self._metrics(logits, loss)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -92,14 +94,14 @@ class Trainer:
         import torch
 
         with torch.no_grad():
-            logits = self.family.forward(self.config, self.weights, self.data.train_inputs)
+            logits = self.family.forward(self.config, self.weights, self.train_inputs)
             return self._metrics(logits, self.family.loss(self.config, logits, self.data.train_labels))
 
     def _metrics(self, train_logits: torch.Tensor, train_loss: torch.Tensor) -> dict[str, float]:
         import torch
 
         with torch.no_grad():
-            test_logits = self.family.forward(self.config, self.weights, self.data.test_inputs)
+            test_logits = self.family.forward(self.config, self.weights, self.test_inputs)
             test_loss = self.family.loss(self.config, test_logits, self.data.test_labels)
             losses = {"train": float(train_loss), "test": float(test_loss)}
             for split, value in losses.items():

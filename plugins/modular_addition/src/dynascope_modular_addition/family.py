@@ -80,7 +80,12 @@ class ModularAddition1Layer(Family):
 
         return model.initial_weights(config)
 
-    def forward(self, config: Config, weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    def prepare(self, config: Config, inputs: Tensor) -> Any:
+        from dynascope_modular_addition import model
+
+        return model.pairs_of(config.architecture.n_heads, config.parameters.p, inputs)
+
+    def forward(self, config: Config, weights: Mapping[str, Tensor], inputs: Any) -> Tensor:
         from dynascope_modular_addition import model
 
         return model.logits_at_answer(config.architecture.n_heads, weights, inputs)

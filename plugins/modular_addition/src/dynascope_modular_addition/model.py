@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear
+from torch.nn.functional import embedding, embedding_bag, linear, pad
 
 from dynascope import Config
 
-__all__ = ["hooked_model", "initial_weights", "logits_at_answer", "trainable_names"]
+__all__ = ["Pairs", "hooked_model", "initial_weights", "logits_at_answer", "pairs_of", "trainable_names"]
 
 
 def initial_weights(config: Config) -> dict[str, Tensor]:
@@ -85,52 +86,139 @@ def trainable_names(config: Config) -> frozenset[str]:
     return frozenset(names)
 
 
-def logits_at_answer(n_heads: int, weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
-    """Return the logits at the last position, ``"row class"``, of sequences ``a b =``.
+class Pairs(NamedTuple):
+    """The inputs of ``logits_at_answer``: token pairs as places in tables, and the way back from table to pairs.
 
-    Computes only what reaches the answer. The last token is the same in every row, and so is its query; hence
-    attention scores and values are tables over tokens, and what is left per row are three matrix products:
-    the attention output enters the neurons and the logits through W_O W_in and W_O W_U, the neurons the logits
-    through W_out W_U.
+    A table has one row per (position, number, head): ``(position * p + number) * heads + head``.
+    """
+
+    numbers: Tensor
+    """Rows of a table over (position, number): ``"pair position"``."""
+    entries: Tensor
+    """Rows of a table over (position, number, head): ``"pair position*head"``."""
+    order: Tensor
+    """The flattened entries, sorted by table row: ``"pair*position*head"``."""
+    pair: Tensor
+    """The pair that each of the sorted entries belongs to."""
+    starts: Tensor
+    """Where each table row begins among the sorted entries: ``"row"``."""
+    bounds: Tensor
+    """Where each pair begins among the unsorted entries: ``"pair"``."""
+    owner: Tensor
+    """The pair that each of the unsorted entries belongs to."""
+
+
+def pairs_of(n_heads: int, p: int, tokens: Tensor) -> Pairs:
+    """Return sequences ``a b =`` as ``logits_at_answer`` takes them.
+
+    Args:
+        n_heads: the number of heads.
+        p: the modulus; ``=`` is the token p.
+        tokens: integers, ``"pair 3"``.
+    """
+    numbers = torch.stack([tokens[:, 0], tokens[:, 1] + p], dim=1)
+    heads = torch.arange(n_heads, device=tokens.device)
+    entries = (numbers.unsqueeze(-1) * n_heads + heads).flatten(1)
+    count, width = entries.shape
+    order = entries.flatten().argsort(stable=True)
+    sizes = torch.bincount(entries.flatten(), minlength=2 * p * n_heads)
+    owner = torch.arange(count, device=tokens.device).repeat_interleave(width)
+    return Pairs(numbers, entries, order, order // width, sizes.cumsum(0) - sizes, owner[::width] * width, owner)
+
+
+class Mixture(torch.autograd.Function):
+    """For each pair the sum of its table rows, weighted: ``sum_k weights[n, k] * table[entries[n, k]]``.
+
+    A pair uses 2 x heads of the table's 2 x p x heads rows, so this is far less work than a dense product, in both
+    directions: the table's gradient is the same sum over the entries sorted by row. Takes ``weights, table`` and the
+    fields of ``Pairs`` from ``entries`` on.
+    """
+
+    @staticmethod
+    def forward(*inputs: Tensor) -> Tensor:
+        weights, table, entries, *_ = inputs
+        return embedding_bag(entries, table, per_sample_weights=weights, mode="sum")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        weights, table, entries, order, pair, starts, bounds, owner = ctx.saved_tensors
+        (gradient,) = gradients
+        sorted_weights = weights.flatten()[order]
+        of_table = embedding_bag(pair, gradient, starts, per_sample_weights=sorted_weights, mode="sum")
+        of_weights = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+            gradient, table, entries.flatten(), bounds, owner, 0, -1
+        )
+        return of_weights.view_as(weights), of_table, *[None] * 6
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        """Lay the stack's tables end to end, and shift what points into them."""
+        stack = info.batch_size
+        stacked = [
+            tensor.expand(stack, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(inputs, in_dims, strict=True)
+        ]
+        weights, table, entries, order, pair, starts, bounds, owner = stacked
+        pairs, rows, width = entries.shape[1], table.shape[1], entries.shape[2]
+        member = torch.arange(stack, device=entries.device).unsqueeze(-1)
+        result = Mixture.apply(
+            weights.flatten(0, 1),
+            table.flatten(0, 1),
+            (entries + (member * rows).unsqueeze(-1)).flatten(0, 1),
+            *((order + member * pairs * width).flatten(), (pair + member * pairs).flatten()),
+            *((starts + member * pairs * width).flatten(), (bounds + member * pairs * width).flatten()),
+            (owner + member * pairs).flatten(),
+        )
+        return result.view(stack, pairs, -1), 0
+
+
+def logits_at_answer(n_heads: int, weights: Mapping[str, Tensor], pairs: Pairs) -> Tensor:
+    """Return the logits at the last position, ``"pair class"``, of sequences ``a b =``.
+
+    Computes only what reaches the answer, and nothing per pair that can be computed per token. The last token is the
+    same in every row, and so is its query; hence scores are a table over (position, number), taken relative to the
+    score of ``=``. The attention output enters the neurons and the logits through W_O W_in and W_O W_U; taken through
+    them, values are tables over (position, number, head), of which a pair mixes 2 x heads rows. What is left per pair
+    is one dense product, from the neurons through W_out W_U.
 
     Args:
         n_heads: the number of heads, which the flat weights do not show.
         weights: by the names of ``initial_weights``.
-        tokens: integers, ``"row 3"``; the last column must hold ``=``, the last token of the vocabulary.
+        pairs: from ``pairs_of``.
     """
     w, block = weights, "blocks.0."
     embed, position = w["embed.weight"], w["pos_embed.weight"]
-    first, second, last = embed + position[0], embed + position[1], embed[-1] + position[2]
+    number, last = embed[:-1], embed[-1] + position[2]
+    stream = torch.cat([number + position[0], number + position[1], last.unsqueeze(0)])
 
-    q = linear(last, w[block + "attn.q.weight"], w[block + "attn.q.bias"]).view(n_heads, -1)
-    d_head = q.shape[1]
-    key, key_bias = w[block + "attn.k.weight"], w[block + "attn.k.bias"]
-    # One vector per head that maps a token's residual stream to its score: "head model".
-    scoring = torch.bmm(q.unsqueeze(1), key.view(n_heads, d_head, -1)).squeeze(1) / math.sqrt(d_head)
-    offset = (q * key_bias.view(n_heads, d_head)).sum(dim=1) / math.sqrt(d_head)
-    value, value_bias = w[block + "attn.v.weight"], w[block + "attn.v.bias"]
+    q = linear(last, w[block + "attn.q.weight"], w[block + "attn.q.bias"]).view(n_heads, 1, -1)
+    key = w[block + "attn.k.weight"].view(n_heads, q.shape[-1], -1)
+    # One vector per head that maps a token's residual stream to its score. The key's bias adds the same to all.
+    scoring = torch.bmm(q, key).squeeze(1) / math.sqrt(q.shape[-1])
+    score = linear(stream, scoring)
+    scores = embedding(pairs.numbers, score[:-1] - score[-1])
+    pattern = torch.softmax(pad(scores, (0, 0, 0, 1)), dim=1)[:, :2].flatten(1)
 
-    a, b = tokens[:, 0], tokens[:, 1]
-    scores = torch.stack(
-        [
-            embedding(a, linear(first, scoring, offset)),
-            embedding(b, linear(second, scoring, offset)),
-            linear(last, scoring, offset).expand(len(tokens), n_heads),
-        ]
-    )
-    pattern = torch.softmax(scores, dim=0).unsqueeze(-1)
-    z = (
-        pattern[0] * embedding(a, linear(first, value, value_bias)).view(-1, n_heads, d_head)
-        + pattern[1] * embedding(b, linear(second, value, value_bias)).view(-1, n_heads, d_head)
-        + pattern[2] * linear(last, value, value_bias).view(n_heads, d_head)
-    ).flatten(1)
-
+    value = linear(stream, w[block + "attn.v.weight"], w[block + "attn.v.bias"])
+    own = value[-1]
+    value = (value[:-1] - own).view(-1, n_heads, q.shape[-1]).transpose(0, 1)
     out, into = w[block + "attn.o.weight"], w[block + "mlp.in.weight"]
     back, unembed = w[block + "mlp.out.weight"], w["unembed.weight"]
-    stream = last + w[block + "attn.o.bias"]
-    neurons = linear(z, into @ out, linear(stream, into, w[block + "mlp.in.bias"])).relu_()
-    constant = linear(stream + w[block + "mlp.out.bias"], unembed, w["unembed.bias"])
-    return torch.addmm(linear(z, unembed @ out, constant), neurons, (unembed @ back).T)
+    base = last + w[block + "attn.o.bias"] + linear(own, out)
+
+    def mixed(through: Tensor) -> Tensor:
+        table = torch.bmm(value, through.view(-1, n_heads, q.shape[-1]).permute(1, 2, 0))
+        return Mixture.apply(pattern, table.transpose(0, 1).flatten(0, 1), *pairs[1:])
+
+    neurons = mixed(into @ out).add_(linear(base, into, w[block + "mlp.in.bias"])).relu_()
+    classes = len(unembed)
+    direct = mixed(pad(unembed @ out, (0, 0, 0, -classes % 16)))[:, :classes]  # odd widths are slow
+    constant = linear(base + w[block + "mlp.out.bias"], unembed, w["unembed.bias"])
+    return torch.addmm(direct + constant, neurons, (unembed @ back).T)
 
 
 def hooked_model(config: Config, weights: Mapping[str, Tensor]) -> nn.Module:
