@@ -3,7 +3,6 @@
 import torch
 from timing import medians, report
 
-from dynascope.training.loop import Trainer
 from dynascope.training.memory import keep_freed_memory
 from dynascope_modular_addition import ModularAddition1Layer
 

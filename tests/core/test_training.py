@@ -89,7 +89,7 @@ def test_the_optimizer_is_kept_as_asked(tmp_path):
 
 def test_divergence_stops_with_the_epoch_and_keeps_what_was_done(tmp_path):
     variant = new(tmp_path, learning_rate=1e30, weight_decay=0.0, epochs=30)
-    with pytest.raises(TrainingError, match=r"Training diverged: the train loss is .* at epoch \d+"):
+    with pytest.raises(TrainingError, match=r"Training of p11.* diverged: the train loss is .* at epoch \d+"):
         train(variant, schedule="0:30:1")
     assert variant.state == "diverged"
     metrics = variant.metrics_file.read()

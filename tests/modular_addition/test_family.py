@@ -7,7 +7,7 @@ import torch
 from dynascope import Activation, Batch, InvalidSetting, Step
 from dynascope.schedule import parse_schedule
 from dynascope.testing import check_forward_equals_hooked, check_global_random_state_untouched
-from dynascope.training.loop import Trainer
+from dynascope.training.stack import Stack
 from dynascope_modular_addition import ModularAddition1Layer
 from dynascope_modular_addition.analyzers import NeuronActivations
 from dynascope_modular_addition.probes import FULL_GRID, pair_tokens
@@ -17,20 +17,19 @@ FAMILY = ModularAddition1Layer()
 
 def test_the_first_losses_are_those_that_miscope_published():
     # p 113, seed 999, data seed 598: MIScope's published loss figures; the first four to 1e-8.
-    trainer = Trainer(FAMILY, FAMILY.configure())
-    rows = [trainer.step() for _ in range(3)]
-    assert rows[0]["train_loss"] == pytest.approx(4.7358857559, abs=1e-8)
-    assert rows[1]["test_loss"] == pytest.approx(4.7321728924, abs=1e-8)
-    assert rows[1]["train_loss"] == pytest.approx(4.7274707161, abs=1e-8)
-    assert rows[2]["train_loss"] == pytest.approx(4.7225084339, abs=1e-8)
+    stack = Stack(FAMILY, [FAMILY.configure()])
+    rows = [stack.step().flatten().tolist() for _ in range(3)]
+    train, test = [row[0] for row in rows], [row[1] for row in rows]
+    assert train == pytest.approx([4.7358857559, 4.7274707161, 4.7225084339], abs=1e-8)
+    assert test[1] == pytest.approx(4.7321728924, abs=1e-8)
 
 
 def test_the_initial_losses_are_those_of_the_paper():
     # p 113, seed 0: Nanda et al. 2023, the mainline run.
     config = FAMILY.configure(preset="nanda")
-    row = Trainer(FAMILY, config).evaluate()
-    assert row["train_loss"] == pytest.approx(4.764052, abs=5e-7)
-    assert row["test_loss"] == pytest.approx(4.768347, abs=5e-7)
+    train_loss, test_loss, *_ = Stack(FAMILY, [config]).evaluate().flatten().tolist()
+    assert train_loss == pytest.approx(4.764052, abs=5e-7)
+    assert test_loss == pytest.approx(4.768347, abs=5e-7)
     squares = sum(float(weight.double().pow(2).sum()) for weight in FAMILY.init(config).values())
     assert squares == pytest.approx(1783.378, abs=5e-4)
 
@@ -76,10 +75,10 @@ def test_the_split_is_that_of_the_recipe():
 
 def test_biases_stay_at_0_where_the_recipe_freezes_them():
     for preset, moving in (("miscope", set()), ("nanda", {"blocks.0.mlp.in.bias", "blocks.0.mlp.out.bias"})):
-        trainer = Trainer(FAMILY, FAMILY.configure({"p": 11}, preset=preset))
+        stack = Stack(FAMILY, [FAMILY.configure({"p": 11}, preset=preset)])
         for _ in range(3):
-            trainer.step()
-        moved = {name for name, weight in trainer.weights.items() if name.endswith("bias") and weight.any()}
+            stack.step()
+        moved = {name for name, weight in stack.weights.items() if name.endswith("bias") and weight.any()}
         assert moved == moving
 
 

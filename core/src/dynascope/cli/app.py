@@ -108,14 +108,100 @@ def train(
     ] = None,
     keep_optimizer: Annotated[
         Literal["all", "last", "none"] | None,
-        typer.Option(help="Keep the optimizer's state with these checkpoints; all by default.", show_default=False),
+        typer.Option(
+            help="Keep the optimizer's state with these checkpoints; with all where that is below 2 GiB.",
+            show_default=False,
+        ),
+    ] = None,
+    eval_every: Annotated[
+        int | None, typer.Option(help="Measure the test split every so many epochs; each by default.", min=1)
+    ] = None,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Compile the pass; where it pays by default.", show_default=False),
+    ] = None,
+    overwrite: Annotated[
+        str | None,
+        typer.Option(metavar="VARIANT", help="Delete this variant, and train it again.", show_default=False),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Train one variant a seed: '0:64', '1,5,7'.", show_default=False)
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(help="Train every combination: '--grid p=59,113 seed=0:8', or a YAML file.", show_default=False),
+    ] = None,
+    stack: Annotated[
+        int | None, typer.Option(help="How many variants are computed as one.", min=1, show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes train variants; one a core.", min=1, show_default=False)
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Train a variant, or continue it where it stopped."""
-    from dynascope.cli import work
+    """Train a variant, or continue it where it stopped; or many variants, with --seeds or --grid."""
+    from dynascope.cli import training
 
-    work.train(_opened(workspace), family, settings or [], preset, epochs, schedule, keep_optimizer)
+    chosen = training.Options(epochs, schedule, keep_optimizer, eval_every, compiled)
+    opened = _opened(workspace)
+    if seeds is None and grid is None:
+        for name, number in (("--stack", stack), ("--workers", workers)):
+            if number is not None:
+                raise typer.BadParameter(f"{name} is for many variants: use it with --seeds or --grid.")
+        training.train(opened, family, settings or [], preset, chosen, overwrite)
+    else:
+        if overwrite is not None:
+            raise typer.BadParameter("--overwrite names one variant: use it without --seeds and --grid.")
+        training.train_many(opened, family, settings or [], preset, chosen, seeds, grid or [], stack, workers)
+
+
+@app.command()
+def replay(
+    variant: Annotated[str, typer.Argument(help="The variant's name.")],
+    epoch: Annotated[int, typer.Option(help="The epoch to make again.", min=0)],
+    out: Annotated[
+        Path | None, typer.Option(help="A safetensors file to write; the workspace by default.", show_default=False)
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Go on to the next checkpoint, and compare the weights.")
+    ] = True,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Make the weights of any epoch again, from the nearest earlier state, and verify them."""
+    from dynascope.cli import training
+
+    training.replay(_opened(workspace), variant, epoch, out, verify)
+
+
+checkpoints = typer.Typer(no_args_is_help=True, help="List a variant's checkpoints, or add some by replay.")
+app.add_typer(checkpoints, name="checkpoints")
+
+
+@checkpoints.command("list")
+def list_checkpoints(
+    variant: Annotated[str, typer.Argument(help="The variant's name.")],
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List a variant's checkpoints, and which of them training can be replayed from."""
+    from dynascope.cli import tables
+
+    tables.checkpoints(_opened(workspace).variant(variant), as_json=json)
+
+
+@checkpoints.command("add")
+def add_checkpoints(
+    variant: Annotated[str, typer.Argument(help="The variant's name.")],
+    schedule: Annotated[str, typer.Argument(help="Epochs to add: '9000:10000:10', 'every:500'.")],
+    inexact: Annotated[
+        bool, typer.Option("--inexact", help="Add them even if the replay differs from what was recorded.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add epochs to a trained variant by replay; those that exist are not touched."""
+    from dynascope.cli import training
+
+    training.add_checkpoints(_opened(workspace), variant, schedule, inexact)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["families", "plugins", "say", "variants", "views"]
+__all__ = ["checkpoints", "families", "plugins", "say", "variants", "views"]
 
 
 MOST_COLUMNS = 1_000
@@ -86,6 +87,23 @@ def _broken_row(name: str, error: str) -> dict[str, Any]:
     return {"variant": name, **empty, "analysed": {}, "error": error}
 
 
+def checkpoints(variant: Variant, *, as_json: bool) -> None:
+    """Print a variant's checkpoints; ``replayable``: the optimizer's state is there, training can start from it."""
+    states = set(variant.optimizer_folder.epochs())
+    _print(
+        [
+            {
+                "epoch": epoch,
+                "file": variant.checkpoint_folder.file(epoch).name,
+                "replayable": epoch in states or epoch == 0,
+                "inexact": bool(variant.checkpoint_folder.header(epoch).get("inexact_replay")),
+            }
+            for epoch in variant.checkpoints
+        ],
+        as_json,
+    )
+
+
 def views(variant: Variant | None, *, as_json: bool) -> None:
     """Print the views; for a variant, with what it lacks for each."""
     from dynascope.frames import missing_arrays
@@ -143,4 +161,4 @@ def _cell(value: Any) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
+    return None if value is None or math.isnan(value) else float(f"{value:.4g}")

@@ -1,10 +1,9 @@
-"""What the working commands do: settings parsed, work shown with progress bars."""
+"""What ``dynascope analyze`` does, and how settings are read from the command line."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -26,9 +25,8 @@ from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
-from dynascope.training import loop
 
-__all__ = ["analyze", "parse_settings", "train"]
+__all__ = ["analyze", "console", "parse_settings"]
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
@@ -56,63 +54,6 @@ def _value(text: str) -> Any:
         except json.JSONDecodeError:
             continue
     return text
-
-
-def train(
-    workspace: Workspace,
-    family: str,
-    pairs: Sequence[str],
-    preset: str | None,
-    epochs: int | None,
-    schedule: str | None,
-    keep_optimizer: loop.KeepOptimizer | None,
-) -> None:
-    """Train a variant with a progress bar, and say what came of it."""
-    settings = parse_settings(pairs)
-    if epochs is not None:
-        if "epochs" in settings:
-            raise InvalidSetting("Setting 'epochs' is given twice: as epochs= and as --epochs.")
-        settings["epochs"] = epochs
-    variant = workspace.new_variant(family, settings, preset)
-    last = variant.config.training.epochs
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=16),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[metrics]}"),
-    )
-    shown = 0.0
-    bar = Progress(*columns, console=_console())
-    task = bar.add_task("training", total=last, metrics="")
-
-    def progress(row: Mapping[str, float]) -> None:
-        nonlocal shown
-        bar.start()
-        now = time.monotonic()
-        if now - shown > 0.1 or row["epoch"] >= last:
-            shown = now
-            text = f"loss {row['train_loss']:.1e} / {row['test_loss']:.1e}  accuracy {row['test_accuracy']:.3f}"
-            bar.update(task, completed=int(row["epoch"]), metrics=text)
-
-    try:
-        try:
-            result = loop.train(
-                variant, epochs=last, schedule=schedule, keep_optimizer=keep_optimizer, progress=progress
-            )
-        finally:
-            if bar.live.is_started:
-                bar.stop()
-    except KeyboardInterrupt:
-        say("Interrupted; what was done is kept. Run the same command to continue.")
-        raise SystemExit(130) from None
-    if result.seconds == 0:
-        say(f"{variant.name} is already trained to epoch {result.epochs}: nothing to do.")
-    else:
-        say(
-            f"{variant.name}: epochs {result.started_at} to {result.epochs} in {result.seconds:.0f} s, "
-            f"{len(variant.checkpoints)} checkpoints, in {variant.folder}."
-        )
 
 
 def analyze(
@@ -164,7 +105,7 @@ def _carried_out(work: Plan) -> tuple[Failure, ...]:
         TimeRemainingColumn(),
     )
     failures: tuple[Failure, ...] = ()
-    with Progress(*columns, console=_console()) as bar:
+    with Progress(*columns, console=console()) as bar:
         task = bar.add_task("analysing", total=total)
         try:
             run.run_plan(work, partial(_advance, bar, task))
@@ -198,5 +139,6 @@ def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
     bar.update(task, completed=done, total=total)
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Return where progress is shown: the error stream, so that results can be piped."""
     return Console(stderr=True)

@@ -49,6 +49,13 @@ class Family(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named sets of settings, given to ``configure``."""
 
+    draws: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that only choose random draws (seeds): weights, splits and losses keep their shapes and meaning.
+
+    Variants that differ in nothing else can be trained as one stacked computation: ``forward`` and ``loss`` must not
+    read these from ``config``, and must be made of operations that ``torch.vmap`` can map.
+    """
+
     default_probe: ClassVar[str]
     """The probe that analysis uses when none is named."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +50,29 @@ class CheckpointFolder:
         """Return the path of an epoch's checkpoint, whether or not it exists."""
         return self.path / f"epoch_{epoch:08d}.safetensors"
 
-    def write(self, epoch: int, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Publish the weights after ``epoch`` optimizer updates."""
+    def write(
+        self, epoch: int, weights: Mapping[str, np.ndarray[Any, Any]], *, inexact: Mapping[str, float] | None = None
+    ) -> None:
+        """Publish the weights after ``epoch`` optimizer updates.
+
+        Args:
+            inexact: for a replay that differs from what was recorded, by how much; the header tells.
+        """
         weights = {name: np.asarray(array, order="C") for name, array in weights.items()}
         header = {
             **self._belonging(epoch),
             "family": self.family,
             "variant": self.variant,
             "weights_sha256": digest_of(weights),
+            **({} if inexact is None else {"inexact_replay": dict(inexact)}),
         }
         with publish(self.file(epoch)) as temporary:
             temporary.write_bytes(save(weights, {HEADER: json.dumps(header)}))
 
-    def remove(self, epoch: int) -> None:
-        """Delete an epoch's file, if there is one."""
-        self.file(epoch).unlink(missing_ok=True)
+    def keep(self, epochs: Iterable[int]) -> None:
+        """Delete the files of all other epochs."""
+        for epoch in set(self.epochs()) - set(epochs):
+            self.file(epoch).unlink(missing_ok=True)
 
     def digest(self, epoch: int) -> str:
         """Return the SHA-256 of the weights as the header states it, without reading them.
@@ -72,8 +80,16 @@ class CheckpointFolder:
         Raises:
             CheckpointError: as ``read``.
         """
+        return str(self.header(epoch)["weights_sha256"])
+
+    def header(self, epoch: int) -> dict[str, Any]:
+        """Return what the file says of itself: epoch, family, variant, hash, and whether it is an inexact replay.
+
+        Raises:
+            CheckpointError: as ``read``.
+        """
         with self._opened(epoch) as tensors:
-            return str(_header(tensors)["weights_sha256"])
+            return _header(tensors)
 
     def read(self, epoch: int) -> dict[str, np.ndarray[Any, Any]]:
         """Return the weights after ``epoch`` optimizer updates, checked against the header.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from dynascope.store.family_file import DeclaredFamily
 from dynascope.store.metrics import MetricsFile
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from torch import nn
 
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Variant"]
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 
 class Variant:
@@ -100,6 +105,10 @@ class Variant:
             },
         )
 
+    def save_recipe(self, **changes: Any) -> None:
+        """Change what ``config.json`` holds beside the identity."""
+        write_json(self.folder / "config.json", {**self.recipe, **changes})
+
     @property
     def identity(self) -> str:
         """The SHA-256 that its checkpoints carry.
@@ -160,6 +169,48 @@ class Variant:
         """The optimizer's state, for the epochs that kept it."""
         return self._folder_of("optimizer")
 
+    @cached_property
+    def resume_folder(self) -> CheckpointFolder:
+        """Weights and optimizer state in one file, of the moment between checkpoints from which training goes on."""
+        return self._folder_of("resume")
+
+    @cached_property
+    def replayed_folder(self) -> CheckpointFolder:
+        """Weights of epochs that were replayed; disposable."""
+        return self._folder_of("replayed")
+
+    @property
+    def folders_of_states(self) -> tuple[CheckpointFolder, ...]:
+        """The folders that training writes states to."""
+        return self.checkpoint_folder, self.optimizer_folder, self.resume_folder
+
+    @property
+    def resumable(self) -> list[int]:
+        """The epochs from which training can go on: weights, optimizer state, and all metrics before them."""
+        rows = len(self.metrics_file.read()["epoch"])
+        states = {*self.resume_folder.epochs(), *(set(self.checkpoints) & set(self.optimizer_folder.epochs()))}
+        return sorted(epoch for epoch in states if epoch <= rows)
+
+    def write_resume(self, epoch: int, weights: Arrays, optimizer: Arrays) -> None:
+        """Keep the state of an epoch in ``resume_folder``."""
+        both = {"weights": weights, "optimizer": optimizer}
+        arrays = {f"{part}/{name}": array for part, group in both.items() for name, array in group.items()}
+        self.resume_folder.write(epoch, arrays)
+
+    def state_at(self, epoch: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return weights and optimizer state of one of the epochs of ``resumable``.
+
+        Raises:
+            CheckpointError: there is no such state, or it is damaged.
+        """
+        if epoch in self.optimizer_folder.epochs() and epoch in self.checkpoints:
+            return self.checkpoint_folder.read(epoch), self.optimizer_folder.read(epoch)
+        parts: dict[str, dict[str, Any]] = {"weights": {}, "optimizer": {}}
+        for key, array in self.resume_folder.read(epoch).items():
+            part, _, name = key.partition("/")
+            parts[part][name] = array
+        return parts["weights"], parts["optimizer"]
+
     def _folder_of(self, name: str) -> CheckpointFolder:
         return CheckpointFolder(self.folder / name, identity=self.identity, family=self.family.name, variant=self.name)
 
@@ -181,13 +232,27 @@ class Variant:
         """The epochs that have a checkpoint, ascending."""
         return self.checkpoint_folder.epochs()
 
-    def weights(self, epoch: int) -> Mapping[str, Any]:
-        """Return the weights after ``epoch`` updates as numpy arrays.
+    def weights(self, epoch: int, *, verify: bool = True) -> Mapping[str, Any]:
+        """Return the weights after ``epoch`` updates as numpy arrays: any epoch that training has passed.
+
+        Where no checkpoint has it, it is replayed from the nearest earlier state; a warning in the log says by how
+        much that differs from what was recorded, where it does (on another machine).
+
+        Args:
+            verify: after a replay, go on to the next checkpoint and compare.
 
         Raises:
-            CheckpointError: there is no such checkpoint, or it is damaged.
+            CheckpointError: the epoch was never reached, or the checkpoint is damaged.
         """
-        return self.checkpoint_folder.read(epoch)
+        for folder in (self.checkpoint_folder, self.replayed_folder):
+            if epoch in folder.epochs():
+                return folder.read(epoch)
+        from dynascope.training.replay import replay
+
+        moment = replay(self, epoch, verify=verify)
+        if not moment.check.exact:
+            log.warning("The replay of %s, epoch %d, is %s.", self.name, epoch, moment.check.summary)
+        return moment.weights
 
     def model(self, epoch: int) -> nn.Module:
         """Return the TransformerLens module of a checkpoint.

@@ -1,6 +1,6 @@
-"""The training loop: an epoch is a step from weights and optimizer state to the next ones.
+"""The training loop: steps of a stack of variants, and what is kept of them.
 
-Epoch n is the state after n optimizer updates. Metrics of epoch n are of the weights of epoch n, on both splits.
+Epoch n is the state after n optimizer updates. Metrics of epoch n are of the weights of epoch n.
 """
 
 from __future__ import annotations
@@ -9,149 +9,58 @@ import datetime
 import logging
 import math
 import platform
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
-from dynascope.contract.config import Config
-from dynascope.contract.family import Family
-from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
-from dynascope.schedule import parse_schedule
+from dynascope.errors import DynascopeError, InvalidSetting, TrainingError, WorkspaceError
 from dynascope.store.atomic import remove_leftovers, write_json
-from dynascope.store.metrics import MetricsWriter
+from dynascope.store.metrics import COLUMNS, MetricsWriter
 from dynascope.store.variant import Variant
+from dynascope.training.interrupt import Interrupt
 from dynascope.training.memory import keep_freed_memory
+from dynascope.training.recipe import KeepOptimizer, Recipe, reached, resolved
+from dynascope.training.stack import Stack
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
-__all__ = ["KeepOptimizer", "Progress", "TrainingResult", "train"]
+__all__ = ["TrainingResult", "lock", "new_stack", "start_of", "threads", "train", "train_stack"]
 
 log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = 0.5
 """Seconds: longer than a reader takes to see whether the lock is free."""
-KeepOptimizer = Literal["all", "last", "none"]
-Progress = Callable[[Mapping[str, float]], None]
+AUTOSAVE = 60.0
+"""Seconds between saves of the state that training continues from, where checkpoints lie further apart."""
+BUFFERED = 64
+"""Epochs whose metrics stay on a device other than the CPU before they are fetched: each fetch waits for it."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a call of ``train`` did.
+    """What training did with one variant.
 
     Attributes:
+        variant: its name.
         started_at: the epoch it continued from; equal to ``epochs`` where nothing was left to do.
         epochs: the epoch it reached.
         seconds: how long it took.
+        error: why it stopped early; None if it did not.
     """
 
+    variant: str
     started_at: int
     epochs: int
     seconds: float
-
-
-class Trainer:
-    """Weights, optimizer and data of one variant; ``step`` moves them by one epoch."""
-
-    def __init__(self, family: Family, config: Config) -> None:
-        import torch
-
-        self.family, self.config, self.epoch = family, config, 0
-        self.data = family.data(config)
-        self.train_inputs = family.prepare(config, self.data.train_inputs)
-        self.test_inputs = family.prepare(config, self.data.test_inputs)
-        dtype = getattr(torch, config.training.dtype)
-        trainable = family.trainable(config)
-        self.weights: dict[str, torch.Tensor] = {}
-        for name, tensor in sorted(family.init(config).items()):
-            moved = trainable is None or name in trainable
-            self.weights[name] = tensor.to(dtype).clone().requires_grad_(moved)
-        self.optimizer = _optimizer(config, [tensor for tensor in self.weights.values() if tensor.requires_grad])
-
-    def step(self) -> dict[str, float]:
-        """Return the metrics of the current epoch, and move to the next one."""
-        import torch
-
-        logits = self.family.forward(self.config, self.weights, self.train_inputs)
-        loss = self.family.loss(self.config, logits, self.data.train_labels)
-        metrics = self._metrics(logits, loss)
-        loss.backward()  # type: ignore[no-untyped-call]
-        warmup = self.config.training.warmup
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.training.learning_rate * (min(self.epoch / warmup, 1.0) if warmup else 1.0)
-        with torch.no_grad():
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.epoch += 1
-        return metrics
-
-    def evaluate(self) -> dict[str, float]:
-        """Return the metrics of the current epoch."""
-        import torch
-
-        with torch.no_grad():
-            logits = self.family.forward(self.config, self.weights, self.train_inputs)
-            return self._metrics(logits, self.family.loss(self.config, logits, self.data.train_labels))
-
-    def _metrics(self, train_logits: torch.Tensor, train_loss: torch.Tensor) -> dict[str, float]:
-        import torch
-
-        with torch.no_grad():
-            test_logits = self.family.forward(self.config, self.weights, self.test_inputs)
-            test_loss = self.family.loss(self.config, test_logits, self.data.test_labels)
-            losses = {"train": float(train_loss), "test": float(test_loss)}
-            for split, value in losses.items():
-                if not math.isfinite(value):
-                    raise TrainingError(
-                        f"Training diverged: the {split} loss is {value} at epoch {self.epoch}. Everything before it "
-                        "is kept; train with a lower learning rate."
-                    )
-            return {
-                "epoch": self.epoch,
-                "train_loss": losses["train"],
-                "test_loss": losses["test"],
-                "train_accuracy": _accuracy(train_logits, self.data.train_labels),
-                "test_accuracy": _accuracy(test_logits, self.data.test_labels),
-            }
-
-    def is_finite(self) -> bool:
-        """Tell whether every weight is a number; one that is not must not be kept."""
-        return all(bool(tensor.isfinite().all()) for tensor in self.weights.values())
-
-    def weight_arrays(self) -> dict[str, Any]:
-        """Return the weights as numpy arrays that share their memory."""
-        return {name: tensor.detach().numpy() for name, tensor in self.weights.items()}
-
-    def optimizer_arrays(self) -> dict[str, Any]:
-        """Return the optimizer's state, ``"<weight>/<entry>"``."""
-        names = [name for name, tensor in self.weights.items() if tensor.requires_grad]
-        state = self.optimizer.state_dict()["state"]
-        return {
-            f"{names[index]}/{entry}": value.detach().numpy()
-            for index, entries in state.items()
-            for entry, value in entries.items()
-            if value is not None
-        }
-
-    def restore(self, epoch: int, weights: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
-        """Continue from the weights and optimizer state of an epoch."""
-        import torch
-
-        with torch.no_grad():
-            for name, tensor in self.weights.items():
-                tensor.copy_(torch.from_numpy(weights[name]))
-        names = [name for name, tensor in self.weights.items() if tensor.requires_grad]
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, array in optimizer.items():
-            name, _, entry = key.rpartition("/")
-            state.setdefault(names.index(name), {})[entry] = torch.from_numpy(array.copy())
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.epoch = epoch
+    error: DynascopeError | None = None
 
 
 def train(
@@ -160,167 +69,324 @@ def train(
     epochs: int | None = None,
     schedule: str | None = None,
     keep_optimizer: KeepOptimizer | None = None,
-    progress: Progress | None = None,
+    eval_every: int | None = None,
+    compiled: bool | None = None,
+    overwrite: bool = False,
+    progress: Callable[[Mapping[str, float]], None] | None = None,
 ) -> TrainingResult:
     """Train a variant, or continue it where it was interrupted, or lengthen it.
 
-    A crash at any moment loses at most the epochs since the last checkpoint; calling this again continues
-    from there to the same bits (same machine, same number of threads).
+    A crash at any moment loses at most a minute, or the epochs since the last checkpoint; calling this again
+    continues from there to the same bits (same machine, same number of threads). Ctrl-C loses nothing.
 
     Args:
         variant: from ``Workspace.new_variant`` or ``Workspace.variant``.
         epochs: the length; that of earlier training, or else the config's, by default.
         schedule: the epochs to keep (see ``parse_schedule``); the stored one, or the family's, by default.
-        keep_optimizer: with which checkpoints the optimizer's state is kept; as before, or else with all, by
-            default. Without it, training cannot be continued.
+        keep_optimizer: with which checkpoints the optimizer's state is kept; as before, or else with all where that
+            takes less than 2 GiB, by default. Without it, no epoch can be replayed.
+        eval_every: measure the test split every so many epochs only (and at each checkpoint).
+        compiled: compile the pass; where it pays by default.
+        overwrite: delete what was trained of this variant, and begin again.
         progress: called with the metrics of each epoch.
 
     Raises:
-        InvalidSetting: a schedule that does not parse or leaves the training range, or an ``epochs`` below 1.
-        TrainingError: divergence, or another process is training this variant.
+        InvalidSetting: a schedule that does not parse or leaves the training range; a number below 1.
+        TrainingError: divergence, no memory left, or another process is training this variant.
         WorkspaceError: the folder holds another variant, or cannot be written to.
+        KeyboardInterrupt: interrupted; everything until then is saved.
     """
-    recipe = variant.recipe
-    last = epochs if epochs is not None else recipe.get("epochs", variant.config.training.epochs)
-    keep = keep_optimizer if keep_optimizer is not None else recipe.get("keep_optimizer", "all")
-    if last < 1:
-        raise InvalidSetting(f"epochs must be at least 1, got {last}.")
-    wanted = set(parse_schedule(_default_schedule(variant, last) if schedule is None else schedule, last))
-    if schedule is not None and _reached(variant) == last:
-        lost = sorted(wanted - set(variant.checkpoint_folder.epochs()))
-        if lost:
-            raise InvalidSetting(
-                f"Variant {variant.name} is already trained to epoch {last}, and epochs {_few(lost)} of the schedule "
-                "were not kept. Train it in another workspace to keep them."
+    recipe = resolved(
+        variant,
+        epochs=epochs,
+        schedule=schedule,
+        keep_optimizer=keep_optimizer,
+        eval_every=eval_every,
+        compiled=compiled,
+    )
+    if overwrite:
+        _delete(variant)
+    (result,) = train_stack([variant], recipe, progress and (lambda _, row: progress(row)))
+    if result.error is not None:
+        raise result.error
+    return result
+
+
+def train_stack(
+    variants: Sequence[Variant],
+    recipe: Recipe,
+    progress: Callable[[Variant, Mapping[str, float]], None] | None = None,
+) -> list[TrainingResult]:
+    """Train variants as one stack, from the epoch that they have all reached.
+
+    One that diverges is dropped, with its error in its result, and the others go on.
+
+    Args:
+        variants: they share shapes and recipe, and all can go on from the same epoch.
+        recipe: how they are trained.
+        progress: called with the variant and its metrics of each epoch.
+
+    Raises:
+        InvalidSetting, TrainingError, WorkspaceError: as ``train``; before anything is trained.
+    """
+    with ExitStack() as locks:
+        for variant in variants:
+            lock(variant, locks)
+        starts = {start_of(variant, recipe) for variant in variants}
+        if starts == {None}:
+            return [TrainingResult(variant.name, last, last, 0.0) for variant in variants for last in [_end(variant)]]
+        (start,) = starts
+        return _Session(variants, recipe, start or 0, progress).run()
+
+
+class _Session:
+    """One call's training of a stack."""
+
+    def __init__(
+        self,
+        variants: Sequence[Variant],
+        recipe: Recipe,
+        start: int,
+        progress: Callable[[Variant, Mapping[str, float]], None] | None,
+    ) -> None:
+        self.begun = self.saved_at = time.monotonic()
+        self.start, self.recipe, self.progress = start, recipe, progress
+        self.everyone, self.alive = list(variants), list(variants)
+        self.errors: dict[str, DynascopeError] = {}
+        self.pending: list[tuple[int, Tensor]] = []
+        for variant in variants:
+            for folder in (variant.folder, *(folder.path for folder in variant.folders_of_states)):
+                remove_leftovers(folder)
+        self.stack = new_stack(variants, recipe)
+        for variant in variants:
+            variant.save_config(**recipe.stored)
+        if start:
+            states = [variant.state_at(start) for variant in variants]
+            self.stack.restore(start, [weights for weights, _ in states], [state for _, state in states])
+            log.info("Continuing %s from epoch %d.", ", ".join(variant.name for variant in variants), start)
+
+    def run(self) -> list[TrainingResult]:
+        """Train to the end, or until everyone has diverged."""
+        for variant in self.alive:
+            _note_state(variant, "training", self.start, self.begun)
+        state = "interrupted"
+        try:
+            with ExitStack() as files, threads(self.recipe.threads), Interrupt() as interrupt:
+                self.writers = {
+                    variant.name: files.enter_context(variant.metrics_file.appending(from_epoch=self.start))
+                    for variant in self.alive
+                }
+                self._loop(interrupt)
+            state = "trained"
+        finally:
+            for variant in self.alive:
+                _note_state(variant, state, self.stack.epoch, self.begun)
+        for variant in self.alive:
+            variant.resume_folder.keep(())
+        return [
+            TrainingResult(
+                variant.name,
+                self.start,
+                self.stack.epoch,
+                time.monotonic() - self.begun,
+                self.errors.get(variant.name),
             )
+            for variant in self.everyone
+        ]
+
+    def _loop(self, interrupt: Interrupt) -> None:
+        wanted, every, last = set(self.recipe.schedule), self.recipe.eval_every, self.recipe.epochs
+        while self.alive:
+            epoch = self.stack.epoch
+            kept = epoch in wanted
+            if kept or time.monotonic() - self.saved_at > AUTOSAVE:
+                self._fetch()
+                self._save(checkpoint=kept)
+            if interrupt.requested:
+                self._fetch()
+                self._save(checkpoint=False)
+                raise KeyboardInterrupt
+            if epoch == last:
+                self.pending.append((epoch, self._guarded(self.stack.evaluate)))
+                self._fetch()
+                break
+            test = epoch % every == 0 or kept
+            self.pending.append((epoch, self._guarded(partial(self.stack.step, test=test))))
+            if self.stack.device.type == "cpu" or len(self.pending) >= BUFFERED:
+                self._fetch()
+
+    def _guarded(self, work: Callable[[], Tensor]) -> Tensor:
+        try:
+            return work()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "memory" in str(error):
+                raise TrainingError(
+                    f"Out of memory at epoch {self.stack.epoch} of {self.everyone[0].name}"
+                    + (f" and {len(self.everyone) - 1} others stacked with it" if len(self.everyone) > 1 else "")
+                    + f": {error}. Everything until the last checkpoint is kept; free some memory or "
+                    "make the stack smaller (--stack), and run the command again."
+                ) from None
+            raise
+
+    def _fetch(self) -> None:
+        """Write the metrics that were measured; drop the members whose loss is no number."""
+        for epoch, measured in self.pending:
+            for variant, values in zip(self.alive, measured.T.tolist(), strict=True):
+                if variant.name in self.errors:
+                    continue
+                row = dict(zip(COLUMNS, (epoch, *values), strict=True))
+                problem = _no_number(row, measured_test=not math.isnan(row["test_accuracy"]))
+                if problem:
+                    self.errors[variant.name] = TrainingError(
+                        f"Training of {variant.name} diverged: {problem} at epoch {epoch}. Everything before it is "
+                        "kept; train with a lower learning rate."
+                    )
+                    continue
+                self.writers[variant.name].append(row)
+                if self.progress is not None:
+                    self.progress(variant, row)
+        self.pending.clear()
+        if any(variant.name in self.errors for variant in self.alive):
+            self._drop()
+
+    def _drop(self) -> None:
+        for variant in self.alive:
+            if variant.name in self.errors:
+                _note_state(variant, "diverged", self.stack.epoch, self.begun)
+        kept = [index for index, variant in enumerate(self.alive) if variant.name not in self.errors]
+        self.alive = [self.alive[index] for index in kept]
+        if self.alive:
+            self.stack.keep(kept)
+
+    def _save(self, *, checkpoint: bool) -> None:
+        """Keep the current epoch. The checkpoint comes last: where it is, all that belongs to it is."""
+        for index, variant in enumerate(self.alive):
+            if self.stack.is_finite(index):
+                _save(variant, self.stack, index, self.writers[variant.name], self.recipe, checkpoint=checkpoint)
+        self.saved_at = time.monotonic()
+
+
+def _save(
+    variant: Variant, stack: Stack, member: int, metrics: MetricsWriter, recipe: Recipe, *, checkpoint: bool
+) -> None:
+    epoch = stack.epoch
+    metrics.sync()
+    weights, state = stack.weight_arrays(member), stack.optimizer_arrays(member)
+    resume = not checkpoint or recipe.keep_optimizer == "none"
+    if resume:
+        variant.write_resume(epoch, weights, state)
+    if checkpoint:
+        if recipe.keep_optimizer != "none":
+            variant.optimizer_folder.write(epoch, state)
+        variant.checkpoint_folder.write(epoch, weights)
+        if recipe.keep_optimizer == "last":
+            variant.optimizer_folder.keep((epoch,))
+    variant.resume_folder.keep((epoch,) if resume else ())
+
+
+def new_stack(variants: Sequence[Variant], recipe: Recipe) -> Stack:
+    """Return the stack of variants at epoch 0.
+
+    Raises:
+        TrainingError: it does not fit into memory.
+    """
+    keep_freed_memory()
+    family = variants[0].family.base
+    try:
+        with threads(recipe.threads):
+            return Stack(
+                family, [variant.config for variant in variants], compiled=recipe.compiled, stacked=recipe.stacked
+            )
+    except (MemoryError, RuntimeError) as error:
+        raise TrainingError(f"Variant {variants[0].name} does not fit into memory: {error}") from None
+
+
+def start_of(variant: Variant, recipe: Recipe) -> int | None:
+    """Return the epoch from which training goes on; None where nothing is left to do.
+
+    Raises:
+        InvalidSetting: it has been trained further than that, or cannot be continued.
+    """
+    done = reached(variant)
+    if done is not None and done >= recipe.epochs:
+        return None
+    resume = max(variant.resumable, default=0)
+    if resume > recipe.epochs:
+        raise InvalidSetting(
+            f"Variant {variant.name} has already been trained to epoch {resume}; epochs must be at least that, "
+            f"got {recipe.epochs}. What was done is never cut off."
+        )
+    newest = max(variant.checkpoints, default=0)
+    if newest and not resume and not variant.optimizer_folder.epochs():
+        raise InvalidSetting(
+            f"Variant {variant.name} was trained to epoch {newest} without the optimizer's state, and cannot be "
+            f"continued. Train it again from the beginning with --overwrite {variant.name} --keep-optimizer all."
+        )
+    return resume
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def lock(variant: Variant, locks: ExitStack) -> None:
+    """Hold a variant's training lock until ``locks`` closes.
+
+    Raises:
+        TrainingError: another process holds it.
+        WorkspaceError: its folder cannot be made.
+    """
     try:
         variant.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(f"Could not make the folder {variant.folder}: {error.strerror}.") from None
     try:
-        with variant.training_lock(timeout=LOCK_TIMEOUT):
-            return _train(variant, last, wanted, keep, progress)
+        locks.enter_context(variant.training_lock(timeout=LOCK_TIMEOUT))
     except Timeout:
         raise TrainingError(
             f"Variant {variant.name} is being trained by another process. Wait for it, or stop it first."
         ) from None
 
 
-def _train(
-    variant: Variant, last: int, wanted: set[int], keep: KeepOptimizer, progress: Progress | None
-) -> TrainingResult:
-    begun = time.monotonic()
-    for folder in (variant.folder, variant.checkpoint_folder.path, variant.optimizer_folder.path):
-        remove_leftovers(folder)
-    reached = _reached(variant)
-    if reached is not None and reached >= last:
-        return TrainingResult(reached, reached, 0.0)
-    resume = _resume_epoch(variant)
-    if resume > last:
-        raise InvalidSetting(
-            f"Variant {variant.name} has already been trained to epoch {resume}; epochs must be at least that, "
-            f"got {last}. What was done is never cut off."
-        )
-    newest = max(variant.checkpoint_folder.epochs(), default=0)
-    if newest and not variant.optimizer_folder.epochs():
-        raise InvalidSetting(
-            f"Variant {variant.name} was trained to epoch {newest} without the optimizer's state, and cannot be "
-            "continued. Train it in another workspace, with --keep-optimizer all."
-        )
-    keep_freed_memory()
-    trainer = _new_trainer(variant)
-    variant.save_config(epochs=last, schedule=sorted(wanted), keep_optimizer=keep)
-    if resume:
-        trainer.restore(resume, variant.checkpoint_folder.read(resume), variant.optimizer_folder.read(resume))
-        log.info("Continuing %s from epoch %d.", variant.name, resume)
-    _note_state(variant, "training", trainer.epoch, begun)
-    state = "interrupted"
-    try:
-        with variant.metrics_file.appending(from_epoch=resume) as metrics:
-            while True:
-                if trainer.epoch in wanted and trainer.is_finite():
-                    _save(variant, trainer, metrics, keep)
-                if trainer.epoch == last:
-                    metrics.append(row := trainer.evaluate())
-                    metrics.sync()
-                    state = "trained"
-                    break
-                metrics.append(row := trainer.step())
-                if progress is not None:
-                    progress(row)
-        if progress is not None:
-            progress(row)
-    except TrainingError:
-        state = "diverged"
-        raise
-    finally:
-        _note_state(variant, state, trainer.epoch, begun)
-    return TrainingResult(resume, last, time.monotonic() - begun)
+def _delete(variant: Variant) -> None:
+    """Delete what was trained. The config goes last: what is half deleted still says whose it is."""
+    with ExitStack() as locks:
+        lock(variant, locks)
+        for name in ("metadata.json", "resume", "optimizer", "checkpoints", "artifacts", "metrics.csv", "config.json"):
+            path = variant.folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
-def _new_trainer(variant: Variant) -> Trainer:
-    try:
-        return Trainer(variant.family.base, variant.config)
-    except (MemoryError, RuntimeError) as error:
-        raise TrainingError(f"Variant {variant.name} does not fit into memory: {error}") from None
+def _end(variant: Variant) -> int:
+    return reached(variant) or 0
 
 
-def _save(variant: Variant, trainer: Trainer, metrics: MetricsWriter, keep: KeepOptimizer) -> None:
-    """Keep the current epoch. The checkpoint comes last: where it is, all that belongs to it is."""
-    epoch = trainer.epoch
-    metrics.sync()
-    earlier = variant.optimizer_folder.epochs()
-    if keep != "none":
-        variant.optimizer_folder.write(epoch, trainer.optimizer_arrays())
-    variant.checkpoint_folder.write(epoch, trainer.weight_arrays())
-    if keep == "last":
-        for old in earlier:
-            if old != epoch:
-                variant.optimizer_folder.remove(old)
-
-
-def _reached(variant: Variant) -> int | None:
-    """Return the epoch to which training was completed; None if it was not."""
-    recipe = variant.recipe
-    complete = variant.state == "trained" and recipe.get("epochs") in variant.checkpoint_folder.epochs()
-    return int(recipe["epochs"]) if complete else None
-
-
-def _resume_epoch(variant: Variant) -> int:
-    """Return the newest epoch from which training can go on: with checkpoint, optimizer state and metrics before it."""
-    states = set(variant.optimizer_folder.epochs())
-    rows = len(variant.metrics_file.read()["epoch"])
-    return max((epoch for epoch in variant.checkpoint_folder.epochs() if epoch in states and epoch <= rows), default=0)
-
-
-def _default_schedule(variant: Variant, last: int) -> str:
-    """Return the schedule of earlier training as far as it goes, or else the family's."""
-    stored = [epoch for epoch in variant.recipe.get("schedule", []) if epoch <= last]
-    if stored and variant.recipe.get("epochs") == last:
-        return ",".join(map(str, stored))
-    whole = variant.config.training.model_copy(update={"epochs": last})
-    config = Config(variant.config.family, variant.config.parameters, variant.config.architecture, whole)
-    return variant.family.schedule(config)
-
-
-def _optimizer(config: Config, weights: list[torch.Tensor]) -> torch.optim.Optimizer:
-    import torch
-
-    recipe = config.training
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(weights, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True)
-
-
-def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    return float((logits.argmax(dim=-1) == labels).double().mean()) if len(labels) else math.nan
+def _no_number(row: Mapping[str, float], *, measured_test: bool) -> str:
+    """Say which loss is no number; nothing if they are."""
+    splits = ("train", "test") if measured_test else ("train",)
+    for split in splits:
+        if not math.isfinite(row[f"{split}_loss"]):
+            return f"the {split} loss is {row[f'{split}_loss']}"
+    return ""
 
 
 def _note_state(variant: Variant, state: str, epoch: int, begun: float) -> None:
     import torch
 
     earlier = variant.metadata
+    cuda = variant.config.training.device == "cuda"
     write_json(
         variant.folder / "metadata.json",
         {
@@ -329,16 +395,12 @@ def _note_state(variant: Variant, state: str, epoch: int, begun: float) -> None:
             "first_started": earlier.get("first_started") or _now(),
             "updated": _now(),
             "seconds": round(time.monotonic() - begun, 3),
-            "device": "cpu",
+            "device": torch.cuda.get_device_name() if cuda and torch.cuda.is_available() else "cpu",
             "threads": torch.get_num_threads(),
             "platform": platform.platform(),
             "versions": {name: metadata.version(name) for name in ("dynascope", "torch", "numpy", "safetensors")},
         },
     )
-
-
-def _few(epochs: list[int]) -> str:
-    return ", ".join(map(str, epochs[:5])) + (f" and {len(epochs) - 5} more" if len(epochs) > 5 else "")
 
 
 def _now() -> str:

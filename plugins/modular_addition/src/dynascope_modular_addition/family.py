@@ -73,6 +73,7 @@ class ModularAddition1Layer(Family):
         "miscope": {},
         "nanda": {"recipe": "nanda", "seed": 0, "data_seed": 0, "warmup": 10, "epochs": 40_000},
     }
+    draws = frozenset({"seed", "data_seed"})
     default_probe = "full_grid"
 
     def init(self, config: Config) -> dict[str, Tensor]:

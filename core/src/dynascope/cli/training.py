@@ -1,0 +1,279 @@
+"""What ``train``, ``replay`` and ``checkpoints add`` do: settings parsed, work shown with progress bars."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.numpy import save_file
+
+from dynascope.cli.tables import say
+from dynascope.cli.work import console, parse_settings
+from dynascope.errors import InvalidSetting, TrainingError
+from dynascope.store.variant import Variant
+from dynascope.store.workspace import Workspace
+from dynascope.training import ensemble, grid, loop, recipe
+from dynascope.training import replay as replaying
+
+__all__ = ["Options", "add_checkpoints", "replay", "train", "train_many"]
+
+SHOWN = 0.1
+"""Seconds between two refreshes of the bar."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train, as the command line says it; None: as before, or the default."""
+
+    epochs: int | None = None
+    schedule: str | None = None
+    keep_optimizer: recipe.KeepOptimizer | None = None
+    eval_every: int | None = None
+    compiled: bool | None = None
+
+
+def train(
+    workspace: Workspace,
+    family: str,
+    pairs: Sequence[str],
+    preset: str | None,
+    options: Options,
+    overwrite: str | None,
+) -> None:
+    """Train one variant with a progress bar, and say what came of it."""
+    settings = _with_epochs(parse_settings(pairs), options)
+    variant = workspace.new_variant(family, settings, preset)
+    options = Options(**{**asdict(options), "epochs": variant.config.training.epochs})
+    if overwrite is not None and overwrite != variant.name:
+        raise InvalidSetting(
+            f"--overwrite names {overwrite!r}, but these settings are those of {variant.name!r}. Nothing was deleted."
+        )
+    last = variant.config.training.epochs
+    if overwrite is None and recipe.reached(variant) is None:
+        _say_sizes(variant, options)
+    with _bar() as bar:
+        task = bar.add_task("training", total=last, metrics="")
+        shown = 0.0
+
+        def progress(row: Mapping[str, float]) -> None:
+            nonlocal shown
+            if (now := time.monotonic()) - shown > SHOWN or row["epoch"] >= last:
+                shown = now
+                bar.update(task, completed=int(row["epoch"]), metrics=_in_words(row))
+
+        result = loop.train(variant, **asdict(options), overwrite=overwrite is not None, progress=progress)
+    if result.seconds == 0:
+        say(
+            f"{variant.name} is already trained to epoch {result.epochs}: nothing to do. "
+            f"To train it again from the beginning: --overwrite {variant.name}"
+        )
+    else:
+        say(
+            f"{variant.name}: epochs {result.started_at} to {result.epochs} in {result.seconds:.0f} s, "
+            f"{len(variant.checkpoints)} checkpoints, in {variant.folder}."
+        )
+
+
+def train_many(
+    workspace: Workspace,
+    family: str,
+    pairs: Sequence[str],
+    preset: str | None,
+    options: Options,
+    seeds: str | None,
+    grids: Sequence[str],
+    stack: int | None,
+    workers: int | None,
+) -> None:
+    """Train every point of a grid, with one progress bar, and list what came of each variant."""
+    fixed, axes = _axes(workspace.family(family).configure(preset=preset).settings, pairs, seeds, grids)
+    points = grid.settings_of(axes)
+    variants = list(
+        {
+            variant.name: variant
+            for point in points
+            for variant in [workspace.new_variant(family, _with_epochs({**fixed, **point}, options), preset)]
+        }.values()
+    )
+    lengths = {variant.config.training.epochs for variant in variants}
+    chosen = asdict(options)
+    if len(lengths) == 1:
+        chosen["epochs"] = lengths.pop()
+    plan = ensemble.plan_ensemble(variants, stack=stack, workers=workers, **chosen)
+    count = sum(len(task.variants) for task in plan.tasks)
+    if plan.finished:
+        say(f"{_count(len(plan.finished), 'variant')} already trained: nothing to do for them.")
+    if plan.tasks:
+        largest = max(len(task.variants) for task in plan.tasks)
+        where = "this process" if plan.workers == 1 else f"{plan.workers} processes"
+        say(f"{_count(count, 'variant')} in {_count(len(plan.tasks), 'stack')} of up to {largest}, in {where}.")
+        _say_sizes(variants[0], Options(**chosen), count)
+    total = sum(task.recipe.epochs * len(task.variants) for task in plan.tasks)
+    reached: dict[str, int] = {}
+    begun = time.monotonic()
+    with _bar() as bar:
+        task = bar.add_task("training", total=total, metrics="")
+        shown = 0.0
+
+        def progress(name: str, row: Mapping[str, float]) -> None:
+            nonlocal shown
+            reached[name] = int(row["epoch"])
+            if (now := time.monotonic()) - shown > SHOWN:
+                shown = now
+                rate = sum(reached.values()) / (now - begun)
+                bar.update(task, completed=sum(reached.values()), metrics=f"{rate:,.0f} epochs/s")
+
+        results = ensemble.train_ensemble(plan, progress)
+        bar.update(task, completed=total)
+    failed = [result for result in results if result.error is not None]
+    if plan.tasks:
+        say(f"{count - len(failed)} of {_count(count, 'variant')} trained in {time.monotonic() - begun:.0f} s.")
+    if failed:
+        reasons = "\n".join(f"  {result.variant}: {result.error}" for result in failed)
+        raise TrainingError(f"{_count(len(failed), 'variant')} could not be trained to the end:\n{reasons}")
+
+
+def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify: bool) -> None:
+    """Make an epoch again, say how it agrees with what was recorded, and keep its weights."""
+    variant = workspace.variant(name)
+    if epoch in variant.checkpoints:
+        say(f"{variant.name} has a checkpoint of epoch {epoch}: {variant.checkpoint_folder.file(epoch)}")
+        return
+    if out is not None and out.exists():
+        raise InvalidSetting(f"{out} exists; name another file, nothing is overwritten.")
+    with _bar() as bar:
+        task = bar.add_task("replaying", total=None, metrics="")
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        moment = list(replaying.replay_epochs(variant, [epoch], verify=verify, progress=progress))[-1]
+    say(f"{variant.name}, epoch {epoch}, replayed from epoch {moment.check.start}: {moment.check.summary}.")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_file(moment.weights, out)
+        say(f"Written to {out}.")
+    elif moment.check.exact:
+        variant.replayed_folder.write(epoch, moment.weights)
+        say(f"Kept in {variant.replayed_folder.file(epoch)}.")
+    else:
+        say("Not kept: --out FILE writes it nevertheless.")
+
+
+def add_checkpoints(workspace: Workspace, name: str, schedule: str, inexact: bool) -> None:
+    """Add epochs by replay, with a progress bar, and say what came of it."""
+    variant = workspace.variant(name)
+    with _bar() as bar:
+        task = bar.add_task("replaying", total=None, metrics="")
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        added = replaying.add_checkpoints(variant, schedule, inexact=inexact, progress=progress)
+    if not added.epochs:
+        say(f"{variant.name} has all {added.present} of these checkpoints: nothing to do.")
+        return
+    say(
+        f"{variant.name}: {_count(len(added.epochs), 'checkpoint')} added, {added.present} were there; the replay is "
+        f"{added.check.summary}. `dynascope analyze {variant.name}` measures them."
+    )
+
+
+def _with_epochs(settings: dict[str, Any], options: Options) -> dict[str, Any]:
+    if options.epochs is None:
+        return settings
+    if "epochs" in settings:
+        raise InvalidSetting("Setting 'epochs' is given twice: as epochs= and as --epochs.")
+    return {**settings, "epochs": options.epochs}
+
+
+def _axes(
+    defaults: Mapping[str, Any], pairs: Sequence[str], seeds: str | None, grids: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the settings that all variants share, and the axes of the grid.
+
+    Among the plain settings, one that could not be a setting's value (``seed=0:8``, ``p=59,113``) is an axis too, so
+    that ``--grid p=59,113 seed=0:8`` reads as it looks.
+    """
+    fixed: dict[str, Any] = {}
+    axes: dict[str, list[Any]] = {}
+    for pair in (*grids, *pairs):
+        if pair in grids and pair.endswith((".yaml", ".yml")):
+            axes.update(grid.read_grid(Path(pair)))
+            continue
+        ((name, value),) = parse_settings([pair]).items()
+        if name in fixed or name in axes:
+            raise InvalidSetting(f"Setting {name!r} is given twice.")
+        text = pair.partition("=")[2]
+        single = isinstance(defaults.get(name), (list, tuple)) and isinstance(value, list)
+        if not single and (pair in grids or isinstance(value, list) or ":" in text):
+            axes[name] = grid.parse_axis(text)
+        else:
+            fixed[name] = value
+    if seeds is not None:
+        if "seed" in fixed or "seed" in axes:
+            raise InvalidSetting("Setting 'seed' is given twice: as seed= and as --seeds.")
+        if "seed" not in defaults:
+            raise InvalidSetting("This family has no setting 'seed'. Name the setting to vary with --grid.")
+        axes["seed"] = grid.parse_axis(seeds)
+    return fixed, axes
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """Show a progress bar; end it before anything else is said. Ctrl-C becomes a word and an exit code."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[metrics]}"),
+        console=console(),
+    )
+    try:
+        with bar:
+            yield bar
+    except KeyboardInterrupt:
+        say(f"Interrupted; what was done is kept. To continue: {_command_to_continue(sys.argv[1:])}")
+        raise SystemExit(130) from None
+
+
+def _command_to_continue(arguments: Sequence[str]) -> str:
+    """Return the command that was given, without what would delete what it did."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if not skip and argument != "--overwrite" and not argument.startswith("--overwrite="):
+            kept.append(argument)
+        skip = argument == "--overwrite"
+    return shlex.join(["dynascope", *kept])
+
+
+def _say_sizes(variant: Variant, options: Options, variants: int = 1) -> None:
+    how = recipe.resolved(variant, **asdict(options))
+    weights, state = recipe.size_on_disk(variant, len(how.schedule))
+    kept = {"all": state, "last": state // len(how.schedule), "none": 0}[how.keep_optimizer]
+    each = "" if variants == 1 else f" for each of {variants} variants"
+    say(
+        f"Keeps {len(how.schedule)} checkpoints{each}: {_megabytes(weights)} of weights, {_megabytes(kept)} of "
+        f"optimizer state ({how.keep_optimizer})" + (", compiled." if how.compiled else ".")
+    )
+
+
+def _in_words(row: Mapping[str, float]) -> str:
+    return f"loss {row['train_loss']:.1e} / {row['test_loss']:.1e}  accuracy {row['test_accuracy']:.3f}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

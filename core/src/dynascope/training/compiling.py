@@ -1,0 +1,46 @@
+"""Compiling the pass where it pays, and going on without where it cannot be done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["compiled_or_not", "pays"]
+
+log = logging.getLogger(__name__)
+
+WORTH_IT = 1e8
+"""Rows times epochs from which compiling (some 20 to 40 s the first time, then cached on disk) pays on two cores."""
+
+
+def pays(rows: int, epochs: int) -> bool:
+    """Tell whether compiling pays for a training of ``epochs`` over ``rows`` examples (both splits)."""
+    return rows * epochs >= WORTH_IT
+
+
+def compiled_or_not(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` compiled at its first call; as it is, with one line in the log, where that fails.
+
+    What was compiled is cached on disk by torch, so that the next process starts sooner.
+    """
+    import torch
+
+    compiled = torch.compile(function)
+    chosen: Callable[..., Any] | None = None
+
+    def call(*arguments: Any) -> Any:
+        nonlocal chosen
+        if chosen is not None:
+            return chosen(*arguments)
+        try:
+            result = compiled(*arguments)
+            chosen = compiled
+        except Exception as error:  # whatever a compiler, or its absence, may raise
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            log.warning("Not compiled, training goes on without: %s", reason)
+            chosen = function
+            return function(*arguments)
+        return result
+
+    return call

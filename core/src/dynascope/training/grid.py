@@ -1,0 +1,111 @@
+"""Grids of settings: ``p=59,113 seed=0:8``, or a W&B-style YAML file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from dynascope.errors import InvalidSetting
+
+__all__ = ["parse_axis", "parse_grid", "read_grid", "settings_of"]
+
+RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(\d+))?")
+LARGEST = 100_000
+
+
+def parse_axis(text: str) -> list[Any]:
+    """Return the values of an axis: ``59,113``, ``0:8`` (as in Python, without 8), ``0:8:2``, ``0:3,10``, ``sgd,adam``.
+
+    A value in brackets is one value: ``[0.9,0.98],[0.9,0.999]``.
+
+    Raises:
+        InvalidSetting: an empty axis or range.
+    """
+    try:
+        values: list[Any] = json.loads(f"[{text}]")
+    except json.JSONDecodeError:
+        values = [value for part in text.split(",") for value in _values(text, part.strip())]
+    if not values:
+        raise InvalidSetting(f"Grid: {text!r} holds no value.")
+    return values
+
+
+def parse_grid(axes: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Return the axes of a grid, each from its text.
+
+    Raises:
+        InvalidSetting: an empty axis or range.
+    """
+    return {name: parse_axis(text) for name, text in axes.items()}
+
+
+def read_grid(path: Path) -> dict[str, list[Any]]:
+    """Read a grid from a W&B-style YAML file: ``parameters: {p: {values: [59, 113]}, seed: {min: 0, max: 7}}``.
+
+    ``value`` gives one value, ``values`` several, ``min`` and ``max`` all integers between, both included.
+
+    Raises:
+        InvalidSetting: the file cannot be read, is no such grid, or uses another method than ``grid``.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidSetting(f"Grid {path} cannot be read: {error}") from None
+    parameters = content.get("parameters") if isinstance(content, dict) else None
+    if not isinstance(parameters, dict) or not parameters:
+        raise InvalidSetting(f"Grid {path} needs 'parameters:', each with 'values:', as W&B sweeps have them.")
+    if content.get("method", "grid") != "grid":
+        raise InvalidSetting(f"Grid {path} has method {content['method']!r}; only 'grid' is carried out.")
+    return {str(name): _axis(path, str(name), entry) for name, entry in parameters.items()}
+
+
+def settings_of(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the settings of each point of a grid; the last axis varies fastest.
+
+    Raises:
+        InvalidSetting: an unreasonable number of points.
+    """
+    points = 1
+    for values in axes.values():
+        points *= len(values)
+    if points > LARGEST:
+        raise InvalidSetting(f"The grid has {points} points; at most {LARGEST} are trained at once. Is a range wrong?")
+    return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+
+
+def _values(text: str, part: str) -> Sequence[Any]:
+    match = RANGE.fullmatch(part)
+    if match:
+        start, stop, step = match.groups()
+        values = range(int(start), int(stop), int(step or 1) or -1)
+        if not values:
+            raise InvalidSetting(f"Grid: the range {part!r} is empty; START < STOP and STEP >= 1.")
+        if len(values) > LARGEST:
+            raise InvalidSetting(f"Grid: the range {part!r} holds {len(values)} values, more than {LARGEST}.")
+        return values
+    if not part:
+        raise InvalidSetting(f"Grid: {text!r} holds an empty value.")
+    try:
+        return [json.loads(part)]
+    except json.JSONDecodeError:
+        return [part]
+
+
+def _axis(path: Path, name: str, entry: Any) -> list[Any]:
+    if isinstance(entry, dict):
+        if "value" in entry:
+            return [entry["value"]]
+        if isinstance(entry.get("values"), list) and entry["values"]:
+            return list(entry["values"])
+        low, high = entry.get("min"), entry.get("max")
+        if isinstance(low, int) and isinstance(high, int) and low <= high:
+            return list(range(low, high + 1))
+    raise InvalidSetting(
+        f"Grid {path}: parameter {name!r} needs 'value', a list of 'values', or whole numbers 'min' and 'max'."
+    )

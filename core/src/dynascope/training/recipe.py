@@ -1,0 +1,125 @@
+"""How a variant is trained, beside its identity: length, schedule, what is kept, how it is computed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from dynascope.contract.config import Config
+from dynascope.errors import InvalidSetting
+from dynascope.schedule import parse_schedule
+from dynascope.store.variant import Variant
+
+__all__ = ["KeepOptimizer", "Recipe", "few", "reached", "resolved", "size_on_disk"]
+
+KeepOptimizer = Literal["all", "last", "none"]
+
+SMALL = 2 * 1024**3
+"""Bytes of optimizer state, over all checkpoints of a variant, up to which all of it is kept by default."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What ``config.json`` holds beside the identity.
+
+    Attributes:
+        epochs: the epoch at which training ends.
+        schedule: the epochs that are kept, ascending.
+        keep_optimizer: with which checkpoints the optimizer's state is kept.
+        eval_every: the test split is measured every so many epochs, and at each checkpoint.
+        compiled: whether the pass is compiled.
+        threads: how many threads compute; other numbers of threads round differently.
+        stacked: whether it is computed as a member of a stack; its size changes no rounding, being one does.
+    """
+
+    epochs: int
+    schedule: tuple[int, ...]
+    keep_optimizer: KeepOptimizer
+    eval_every: int
+    compiled: bool
+    threads: int
+    stacked: bool = False
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The recipe in JSON types."""
+        return {**asdict(self), "schedule": list(self.schedule)}
+
+
+def resolved(
+    variant: Variant,
+    *,
+    epochs: int | None = None,
+    schedule: str | None = None,
+    keep_optimizer: KeepOptimizer | None = None,
+    eval_every: int | None = None,
+    compiled: bool | None = None,
+    threads: int | None = None,
+) -> Recipe:
+    """Return a variant's recipe: what is asked for, or else as before, or else the default.
+
+    Raises:
+        InvalidSetting, UnknownName: a value that breaks its rule; a schedule that cannot be kept any more.
+    """
+    import torch
+
+    from dynascope.training.compiling import pays
+
+    stored = variant.recipe
+    last = epochs if epochs is not None else stored.get("epochs", variant.config.training.epochs)
+    every = eval_every if eval_every is not None else stored.get("eval_every", 1)
+    for name, value in (("epochs", last), ("eval_every", every)):
+        if value < 1:
+            raise InvalidSetting(f"{name} must be at least 1, got {value}.")
+    wanted = _schedule(variant, schedule, last)
+    if schedule is not None and reached(variant) == last:
+        lost = sorted(set(wanted) - set(variant.checkpoints))
+        if lost:
+            raise InvalidSetting(
+                f"Variant {variant.name} is already trained to epoch {last}, and epochs {few(lost)} of the schedule "
+                f"were not kept. Make them by replay: dynascope checkpoints add {variant.name} {schedule!r}"
+            )
+    if compiled is None:
+        compiled = stored["compiled"] if "compiled" in stored else pays(_rows(variant), last)
+    keep = keep_optimizer or stored.get("keep_optimizer")
+    if keep is None:
+        keep = "all" if size_on_disk(variant, len(wanted))[1] <= SMALL else "last"
+    threads = stored.get("threads") or threads or torch.get_num_threads()
+    return Recipe(last, tuple(wanted), keep, every, compiled, threads, stored.get("stacked", False))
+
+
+def reached(variant: Variant) -> int | None:
+    """Return the epoch to which training was completed; None if it was not."""
+    recipe = variant.recipe
+    complete = variant.state == "trained" and recipe.get("epochs") in variant.checkpoints
+    return int(recipe["epochs"]) if complete else None
+
+
+def size_on_disk(variant: Variant, checkpoints: int) -> tuple[int, int]:
+    """Return the bytes that so many checkpoints take, and those of the optimizer's state with each of them."""
+    from dynascope.training.stack import optimizer_size
+
+    weights, state = optimizer_size(variant.family.base, variant.config)
+    return checkpoints * weights, checkpoints * state
+
+
+def few(epochs: list[int]) -> str:
+    """Return the first epochs of a list in words."""
+    return ", ".join(map(str, epochs[:5])) + (f" and {len(epochs) - 5} more" if len(epochs) > 5 else "")
+
+
+def _schedule(variant: Variant, schedule: str | None, last: int) -> list[int]:
+    """Return the epochs that were asked for, or those of earlier training, or the family's."""
+    whole = variant.config.training.model_copy(update={"epochs": last})
+    config = Config(variant.config.family, variant.config.parameters, variant.config.architecture, whole)
+    default = variant.family.schedule(config)
+    if schedule is not None:
+        return parse_schedule(schedule, last, family=default)
+    if variant.recipe.get("epochs") == last and variant.recipe.get("schedule"):
+        return list(variant.recipe["schedule"])
+    return parse_schedule(default, last, clip=True)
+
+
+def _rows(variant: Variant) -> int:
+    data = variant.family.base.data(variant.config)
+    return len(data.train_labels) + len(data.test_labels)
