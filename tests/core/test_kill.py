@@ -80,12 +80,12 @@ def test_training_killed_at_random_goes_on_to_the_same_bytes(tmp_path):
     workspace = Workspace.create(tmp_path / "killed")
     killed = workspace.new_variant(FAMILY, settings)
     command = ["train", FAMILY, *(f"{name}={value}" for name, value in settings.items()), "--schedule", "0:1500:50"]
-    for _ in range(4):
+    for _ in range(30):
         before = len(killed.checkpoints)
         killed_at_random(
             [*command, "--workspace", str(workspace.path)],
             lambda before=before: len(killed.checkpoints) > before,
-            0.4,
+            0.2,
             rng,
         )
     train(killed)

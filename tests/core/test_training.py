@@ -1,12 +1,20 @@
 import math
+import os
+import shutil
+import signal
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from tiny import FAMILY, TINY
 
 from dynascope import InvalidSetting, TrainingError, train
 from dynascope.store.workspace import Workspace
+from dynascope.training import loop
+from dynascope.training.compiling import pays
+from dynascope.training.replay import replay
+from dynascope.training.stack import Stack
 
 
 def new(path, **settings):
@@ -190,3 +198,140 @@ def test_weights_that_are_no_numbers_are_never_kept(tmp_path):
     assert variant.state == "diverged"
     for epoch in variant.checkpoints:
         assert all(np.isfinite(array).all() for array in variant.weights(epoch).values())
+
+
+def interrupting(epoch, number=signal.SIGINT):
+    """Return a progress callback that sends this process a signal, as Ctrl-C or a scheduler does."""
+
+    def progress(row):
+        if row["epoch"] == epoch:
+            os.kill(os.getpid(), number)
+
+    return progress
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("keep", ["all", "last", "none"])
+def test_an_interrupt_loses_no_epoch(tmp_path, number, keep):
+    whole, stopped = new(tmp_path / "a"), new(tmp_path / "b")
+    train(whole, epochs=12, schedule="0:12:4", keep_optimizer=keep)
+    for epoch in (1, 6):
+        with pytest.raises(KeyboardInterrupt):
+            train(stopped, epochs=12, schedule="0:12:4", keep_optimizer=keep, progress=interrupting(epoch, number))
+        assert stopped.state == "interrupted"
+        assert stopped.resume_folder.epochs() == [epoch + 1]
+    assert train(stopped, epochs=12).started_at == 7
+    assert files(stopped) == files(whole)
+    assert stopped.resume_folder.epochs() == []
+
+
+def test_the_state_is_saved_between_checkpoints_that_lie_far_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "AUTOSAVE", 0.0)
+    whole, stopped = new(tmp_path / "a"), new(tmp_path / "b")
+    train(whole, epochs=12, schedule="0,12")
+
+    class Killed(BaseException):
+        pass
+
+    def kill(row):
+        if row["epoch"] == 6:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(stopped, epochs=12, schedule="0,12", progress=kill)
+    assert stopped.resume_folder.epochs() == [6]
+    assert train(stopped).started_at == 6
+    assert files(stopped) == files(whole)
+
+
+def test_the_test_split_can_be_measured_less_often(tmp_path):
+    every, seldom = new(tmp_path / "a"), new(tmp_path / "b")
+    train(every, epochs=10, schedule="0,5")
+    train(seldom, epochs=10, schedule="0,5", eval_every=4)
+    a, b = every.metrics_file.read(), seldom.metrics_file.read()
+    np.testing.assert_array_equal(a["train_loss"], b["train_loss"])
+    measured = [0, 4, 5, 8, 10]
+    assert np.flatnonzero(np.isfinite(b["test_loss"])).tolist() == measured
+    np.testing.assert_array_equal(a["test_loss"][measured], b["test_loss"][measured])
+    for name, array in every.weights(10).items():
+        np.testing.assert_array_equal(array, seldom.weights(10)[name])
+    with pytest.raises(InvalidSetting, match="eval_every must be at least 1, got 0"):
+        train(new(tmp_path / "c"), eval_every=0)
+
+
+def test_overwriting_begins_again(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=6, schedule="0:6:3")
+    before = files(variant)
+    (variant.folder / "artifacts").mkdir()
+    result = train(variant, epochs=6, schedule="0:6:3", overwrite=True)
+    assert result.started_at == 0
+    assert result.seconds > 0
+    assert files(variant) == before
+    assert not (variant.folder / "artifacts").exists()
+
+
+def test_no_memory_left_names_the_epoch_and_keeps_what_was_done(tmp_path, monkeypatch):
+    step = Stack.step
+
+    def failing(self, **options):
+        if self.epoch == 7:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return step(self, **options)
+
+    monkeypatch.setattr(Stack, "step", failing)
+    variant = new(tmp_path)
+    with pytest.raises(TrainingError, match=r"Out of memory at epoch 7 of p11.*can't allocate memory"):
+        train(variant, epochs=10, schedule="0:10:5")
+    assert variant.checkpoints == [0, 5]
+    monkeypatch.undo()
+    assert train(variant).started_at == 5
+
+
+def test_an_error_of_a_plug_in_is_not_taken_for_a_lack_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(Stack, "step", lambda self, **options: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        train(new(tmp_path), epochs=2)
+
+
+def test_a_device_that_is_not_there_is_one_clear_error(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    with pytest.raises(InvalidSetting, match="device is cuda, but this torch sees no CUDA device"):
+        train(new(tmp_path, device="cuda"))
+
+
+def test_without_a_compiler_training_goes_on_and_says_so_once(tmp_path, monkeypatch, caplog):
+    def compile_nothing(function):
+        def call(*arguments):
+            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nlong trace")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    plain, other = new(tmp_path / "a"), new(tmp_path / "b")
+    train(plain, epochs=4, schedule="0,4")
+    train(other, epochs=4, schedule="0,4", compiled=True)
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert record.getMessage() == (
+        "Not compiled, training goes on without: InvalidCxxCompiler: No working C++ compiler found"
+    )
+    assert files(plain) == files(other)
+
+
+def test_compiling_is_left_out_where_it_does_not_pay():
+    assert not pays(rows=121, epochs=25_000)
+    assert not pays(rows=2_809, epochs=2_500)
+    assert pays(rows=12_769, epochs=25_000)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
+def test_what_is_compiled_has_the_same_losses_and_can_be_replayed(tmp_path):
+    plain, compiled = new(tmp_path / "a"), new(tmp_path / "b")
+    train(plain, epochs=20, schedule="0,10,20")
+    train(compiled, epochs=20, schedule="0,10,20", compiled=True)
+    assert compiled.recipe["compiled"]
+    for name in ("train_loss", "test_loss"):
+        np.testing.assert_allclose(plain.metrics_file.read()[name], compiled.metrics_file.read()[name], rtol=1e-6)
+    assert replay(compiled, 7).check.exact

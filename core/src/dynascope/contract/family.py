@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dynascope.contract.analyzer import Activation, Weight
 from dynascope.contract.config import Architecture, Config, Parameters, Training
 from dynascope.errors import UnknownName
+from dynascope.schedule import even
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -99,9 +100,11 @@ class Family(ABC):
         return None
 
     def schedule(self, config: Config) -> str:
-        """Return the default checkpoint schedule, dense where a variant is expected to move."""
-        step = max(config.training.epochs // 50, 1)
-        return f"0:{config.training.epochs}:{step}"
+        """Return the default checkpoint schedule, dense where a variant is expected to move.
+
+        See ``dynascope.schedule`` for how it is written; ``grokking`` there helps.
+        """
+        return even(config.training.epochs)
 
     # What is analysed.
 

@@ -61,10 +61,11 @@ class Check:
             what.append(f"the checkpoint{plural} of epoch{plural} {few(list(self.checkpoints))}")
         if self.exact:
             return f"equal to the last bit to {' and to '.join(what)}"
+        by = {"losses": self.loss_difference, "weights": self.weight_difference}
+        differ = ", ".join(f"{name} differ by up to {value:.1e}" for name, value in by.items() if value)
         return (
             f"NOT equal to the last bit to {' and to '.join(what)} (another machine, number of threads or version "
-            f"rounds differently): losses differ by up to {self.loss_difference:.1e}, weights by up to "
-            f"{self.weight_difference:.1e}, relative"
+            f"rounds differently): {differ}, relative"
         )
 
 

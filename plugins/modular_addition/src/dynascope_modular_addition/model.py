@@ -135,8 +135,16 @@ class Mixture(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(*inputs: Tensor) -> Tensor:
-        weights, table, entries, *_ = inputs
+    def forward(
+        weights: Tensor,
+        table: Tensor,
+        entries: Tensor,
+        order: Tensor,
+        pair: Tensor,
+        starts: Tensor,
+        bounds: Tensor,
+        owner: Tensor,
+    ) -> Tensor:
         return embedding_bag(entries, table, per_sample_weights=weights, mode="sum")
 
     @staticmethod
@@ -144,9 +152,8 @@ class Mixture(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weights, table, entries, order, pair, starts, bounds, owner = ctx.saved_tensors
-        (gradient,) = gradients
         sorted_weights = weights.flatten()[order]
         of_table = embedding_bag(pair, gradient, starts, per_sample_weights=sorted_weights, mode="sum")
         of_weights = torch.ops.aten._embedding_bag_per_sample_weights_backward(
