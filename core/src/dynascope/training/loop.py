@@ -179,6 +179,11 @@ def train(
         WorkspaceError: the folder holds another variant, or cannot be written to.
     """
     recipe = variant.recipe
+    if variant.origin:
+        raise InvalidSetting(
+            f"Variant {variant.name} was imported, without the optimizer's state: it cannot be continued. "
+            "Train a variant of the same settings instead: dynascope train."
+        )
     last = epochs if epochs is not None else recipe.get("epochs", variant.config.training.epochs)
     keep = keep_optimizer if keep_optimizer is not None else recipe.get("keep_optimizer", "all")
     if last < 1:
