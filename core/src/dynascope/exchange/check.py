@@ -88,13 +88,14 @@ class Check:
             how = ", as the continuation of the recorded curve by one update"
         if self.status == "reproduced":
             return (
-                f"Recorded losses are reproduced from the weights at {self.agreeing} of {self.epochs} epochs compared{how}; "
-                f"largest relative difference {self.largest_difference:.1e}."
+                f"Recorded losses are reproduced from the weights at {self.agreeing} of {self.epochs} epochs "
+                f"compared{how}; largest relative difference {self.largest_difference:.1e}."
             )
         worst = max((one for one in self.comparisons if not one.agrees), key=lambda one: one.difference)
         return (
-            f"Recorded losses are NOT reproduced from the weights: {self.agreeing} of {self.epochs} epochs agree; at epoch "
-            f"{worst.epoch} the {worst.column.replace('_', ' ')} is {worst.computed:.6g}, recorded is {worst.recorded:.6g}. "
+            f"Recorded losses are NOT reproduced from the weights: {self.agreeing} of {self.epochs} epochs agree; at "
+            f"epoch {worst.epoch} the {worst.column.replace('_', ' ')} is {worst.computed:.6g}, recorded is "
+            f"{worst.recorded:.6g}. "
             "Split, epochs or architecture differ from those of the run: state what is known as KEY=VALUE "
             "(train_fraction=0.3 data_seed=598), or do not trust what depends on it."
         )

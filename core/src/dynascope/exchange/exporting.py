@@ -49,7 +49,8 @@ def export_variant(
         raise ExchangeError(f"Layout {layout} can be read, not written. Those that can: {', '.join(sorted(writable))}.")
     if owner is not None and owner.name != variant.family.base.name:
         raise ExchangeError(
-            f"Layout {layout} holds variants of family {owner.name}; {variant.name} is one of {variant.family.base.name}."
+            f"Layout {layout} holds variants of family {owner.name}; {variant.name} is one of "
+            f"{variant.family.base.name}."
         )
     available = variant.checkpoints
     chosen = available if epochs is None else sorted(set(epochs))

@@ -64,7 +64,7 @@ def read_pickle(path: Path) -> Any:
             raise _damaged(path, error) from None
         raise ExchangeError(
             f"{path} was not read: it is a pickle that names {named[1]}, which is code and not weights. Nothing of it "
-            "was executed. If you trust its author, load it with the program that wrote it and save the state dict alone."
+            "was executed. If you trust its author, load it with the program that wrote it, and save its state dict."
         ) from None
     except OSError as error:
         raise ExchangeError(f"Could not read {path}: {error.strerror or error}.") from None
@@ -259,7 +259,7 @@ def read_table(folder: Path) -> tuple[list[dict[str, float]], float, str]:
         found.append((rows, _resolution(losses), path.name))
     if len(found) > 1:
         raise ExchangeError(
-            f"{folder} holds several tables of losses: {', '.join(name for _, _, name in found)}. Keep one beside the weights."
+            f"{folder} holds several tables of losses: {', '.join(name for _, _, name in found)}. Keep one of them there."
         )
     return found[0] if found else ([], 0.0, "")
 

@@ -113,7 +113,7 @@ def _losses(state: Mapping[str, Any]) -> tuple[list[dict[str, float]], tuple[str
     if every:
         for entry in trained:
             row(int(entry["step"]) - 1)["train_loss"] = float(entry["loss"])
-    notes = ()
+    notes: tuple[str, ...] = ()
     if trained and not every:
         notes = (
             "The training losses of trainer_state.json are means over several steps, of no single weights; they are "

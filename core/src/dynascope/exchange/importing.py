@@ -101,7 +101,8 @@ def import_run(
     snapshots = adopting.in_order()
     config, known, notes = adopting.settled(snapshots)
 
-    measured, digests = {}, {}
+    measured: dict[int, dict[str, float]] = {}
+    digests: dict[int, str] = {}
     evaluator = Evaluator(adopting.family, config) if adopting.split_known(known) or run.metrics else None
     for epoch, snapshot in snapshots:
         adopting.progress("reading", len(digests), len(snapshots))
@@ -110,9 +111,6 @@ def import_run(
         if evaluator is not None:
             measured[epoch] = evaluator.measure(weights)
     check = adopting.check(evaluator, snapshots, measured)
-    if check.status == "reproduced" and not adopting.split_known(known):
-        known |= adopting.split_names
-
     home = declared if declared is not None else _family_for(workspace, adopting.family, config)
     origin = {
         "layout": reader.name,
@@ -159,6 +157,7 @@ class _Adopting:
         self.family = families[0]
         self.first = self._first_adopted(families)
         self.split_names: frozenset[str] = frozenset()
+        self.split_found = False
 
     def _first_adopted(self, families: Sequence[Family]) -> Adopted:
         snapshot = self.run.snapshots[0]
@@ -232,9 +231,7 @@ class _Adopting:
         self.family.configure(self.stated)  # unknown settings and bad values, said of what the user wrote
         for name, value in self.stated.items():
             if name in adopted and adopted[name] != value:
-                raise ExchangeError(
-                    f"{name}={value} was stated, but the source says {adopted[name]}. Leave it out, or name another source."
-                )
+                raise ExchangeError(f"{name}={value} was stated, but the source says {adopted[name]}. Leave it out.")
         base = {**adopted, **self.stated, "epochs": max(snapshots[-1][0], 1)}
         known = {name for name in base if name not in NOT_IDENTITY}
         config = self.configure(base)
@@ -249,19 +246,23 @@ class _Adopting:
                     "would be wrong."
                 )
             known |= self.split_names
+            self.split_found = True
             return self.configure(base, first_guess), known, notes
         if not self.split_names or self.split_known(known) or not self.run.metrics:
             if self.split_names and not self.split_known(known):
                 notes.append(
-                    "The split is not known, and there are no losses to find it by: what depends on train and test pairs "
-                    f"is of the family's default split. State {', '.join(f'{one}=...' for one in sorted(self.split_names - known))}."
+                    "The split is not known, and there are no losses to find it by: what depends on train and test "
+                    f"examples is of the family's default split. State {self._missing(known)}."
                 )
             return config, known, notes
         return self._look_for_split(base, known, notes, [first_guess or {}, *guesses], snapshots)
 
     def split_known(self, known: set[str]) -> bool:
         """Tell whether everything that decides the split is known."""
-        return self.split_names <= known | {"train_pairs"}
+        return self.split_found or self.split_names <= known
+
+    def _missing(self, known: set[str]) -> str:
+        return " ".join(f"{name}=..." for name in sorted(self.split_names - known))
 
     def _look_for_split(
         self,
@@ -281,15 +282,19 @@ class _Adopting:
             if check.agreeing and check.agreeing == check.epochs:
                 words = ", ".join(f"{name}={_short(value)}" for name, value in guess.items())
                 notes.append(f"The source does not state its whole split; {words} reproduces the recorded losses.")
+                self.split_found = True
                 return config, known | set(guess), notes
         notes.append(
-            f"The source does not state its whole split, and none of {len(guesses)} that were tried reproduces its losses. "
-            f"State {', '.join(f'{one}=...' for one in sorted(self.split_names - known))} if you know it."
+            f"The source does not state its whole split, and none of {len(guesses)} that were tried reproduces its "
+            f"losses. State {self._missing(known)} if you know it."
         )
         return self.configure(base), known, notes
 
     def check(
-        self, evaluator: Evaluator | None, snapshots: Sequence[tuple[int, Snapshot]], measured: dict[int, dict[str, float]]
+        self,
+        evaluator: Evaluator | None,
+        snapshots: Sequence[tuple[int, Snapshot]],
+        measured: dict[int, dict[str, float]],
     ) -> Check:
         """Compare the recorded losses with those of all snapshots."""
         if evaluator is None:
@@ -357,16 +362,16 @@ def _is_there(variant: Variant, origin: Mapping[str, Any], digests: Mapping[int,
         raise ExchangeError(elsewhere.format(f"holds something that cannot be read ({error})")) from None
     if not there.origin:
         raise ExchangeError(elsewhere.format("holds a variant that was trained here"))
-    same = there.origin.get("weights_sha256") == origin["weights_sha256"] and there.config.digest == variant.config.digest
+    same = (
+        there.origin.get("weights_sha256") == origin["weights_sha256"] and there.config.digest == variant.config.digest
+    )
     folder_of = there.checkpoint_folder
     if not same or {epoch: folder_of.digest(epoch) for epoch in there.checkpoints} != dict(digests):
         raise ExchangeError(elsewhere.format("holds another import, or one of fewer checkpoints"))
     return True
 
 
-def _metrics(
-    run: ForeignRun, check: Check, measured: Mapping[int, Mapping[str, float]]
-) -> list[dict[str, float]]:
+def _metrics(run: ForeignRun, check: Check, measured: Mapping[int, Mapping[str, float]]) -> list[dict[str, float]]:
     """Return the rows of ``metrics.csv``: what is recorded, at its true epochs, and what the weights give where not."""
     rows: dict[int, dict[str, float]] = {}
     for recorded in run.metrics:
@@ -379,9 +384,7 @@ def _metrics(
     return [rows[epoch] for epoch in sorted(rows)]
 
 
-def _record(
-    place: Path, origin: Mapping[str, Any], digests: Mapping[int, str], result: Imported
-) -> dict[str, Any]:
+def _record(place: Path, origin: Mapping[str, Any], digests: Mapping[int, str], result: Imported) -> dict[str, Any]:
     return {
         **origin,
         "source": place.resolve().name,
@@ -465,4 +468,3 @@ def _arrays(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 20 else f"[{len(value)} values]"
-

@@ -46,7 +46,9 @@ class StateDicts(Layout):
             raise ExchangeError(f"{path} holds no file {', '.join('*' + suffix for suffix in WEIGHT_SUFFIXES)}.")
         folder = path.parent if path.is_file() else path
         facts = read_facts(folder, *FACTS)
-        rows, resolution, table = read_table(folder) if path.is_dir() or len(weight_files(folder)) == 1 else ([], 0.0, "")
+        rows, resolution, table = (
+            read_table(folder) if path.is_dir() or len(weight_files(folder)) == 1 else ([], 0.0, "")
+        )
         notes = (f"Losses are from {table}.",) if table else ()
         return ForeignRun(
             snapshots=tuple(Snapshot(epoch_in(file.name), file.name, partial(_read, file)) for file in files),
