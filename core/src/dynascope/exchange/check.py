@@ -30,7 +30,7 @@ class Comparison:
         epoch: updates behind the weights.
         column: ``train_loss`` or ``test_loss``.
         how: ``recorded`` at this epoch; ``continued`` from the two epochs before, where recording ended one update
-            earlier; ``updated``: computed after one update from the initial weights.
+            earlier and nothing else can be compared; ``updated``: computed after one update from the initial weights.
         computed, recorded: in nats.
         agrees: whether they differ by no more than rounding.
     """
@@ -187,25 +187,23 @@ def _compared(
         return math.nan if row is None else float(row.get(column, math.nan))
 
     comparisons: list[Comparison] = []
-    computed: list[tuple[int, Literal["recorded", "updated"], Mapping[str, float]]] = [
-        (epoch, "recorded", row) for epoch, row in sorted(measured.items())
-    ]
-    if updated is not None and 1 not in measured:
-        computed.append((1, "updated", updated))
-    for epoch, how, row in computed:
+
+    def compare(epoch: int, how: Literal["recorded", "continued", "updated"], row: Mapping[str, float]) -> None:
         for column in LOSSES:
             value = stated(epoch, column)
+            if how == "continued":
+                value = 2 * stated(epoch - 1, column) - stated(epoch - 2, column)
             if not math.isnan(value):
-                comparisons.append(
-                    Comparison(epoch, column, how, row[column], value, _agree(row[column], value, resolution))
-                )
-                continue
-            before, earlier = stated(epoch - 1, column), stated(epoch - 2, column)
-            if how == "recorded" and not math.isnan(before) and not math.isnan(earlier):
-                value = 2 * before - earlier
-                comparisons.append(
-                    Comparison(epoch, column, "continued", row[column], value, _agree(row[column], value, resolution))
-                )
+                agrees = _agree(row[column], value, resolution)
+                comparisons.append(Comparison(epoch, column, how, row[column], value, agrees))
+
+    for epoch, row in sorted(measured.items()):
+        compare(epoch, "recorded", row)
+    if updated is not None and 1 not in measured:
+        compare(1, "updated", updated)
+    if not comparisons:
+        for epoch, row in sorted(measured.items()):
+            compare(epoch, "continued", row)
     epochs = {one.epoch for one in comparisons}
     wrong = {one.epoch for one in comparisons if not one.agrees}
     if not epochs:

@@ -259,7 +259,7 @@ def read_table(folder: Path) -> tuple[list[dict[str, float]], float, str]:
         found.append((rows, _resolution(losses), path.name))
     if len(found) > 1:
         raise ExchangeError(
-            f"{folder} holds several tables of losses: {', '.join(name for _, _, name in found)}. Keep one of them there."
+            f"{folder} holds several tables of losses: {', '.join(name for _, _, name in found)}. Keep one there."
         )
     return found[0] if found else ([], 0.0, "")
 

@@ -115,7 +115,9 @@ def import_run(
     origin = {
         "layout": reader.name,
         "weights_sha256": digests[snapshots[0][0]],
-        "not_stated": sorted(set(config.identity) - known),
+        "not_stated": sorted(
+            name for name, value in config.identity.items() if name not in known and value is not None
+        ),
     }
     config = Config(home.name, config.parameters, config.architecture, config.training)
     folder = workspace.variant_folder(home.name, name or _name(config, home, origin))
