@@ -66,8 +66,8 @@ def read_pickle(path: Path) -> Any:
             f"{path} was not read: it is a pickle that names {named[1]}, which is code and not weights. Nothing of it "
             "was executed. If you trust its author, load it with the program that wrote it, and save its state dict."
         ) from None
-    except OSError as error:
-        raise ExchangeError(f"Could not read {path}: {error.strerror or error}.") from None
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise ExchangeError(f"Could not read {path}: {error.strerror}.") from None
     except Exception as error:  # a damaged pickle can raise anything
         raise _damaged(path, error) from None
     return _plain(content)
