@@ -86,6 +86,14 @@ def test_a_split_that_is_not_stated_is_found_by_its_losses(source, new_workspace
     assert "data_seed" not in result.variant.origin["not_stated"]
 
 
+def test_what_the_user_states_is_not_overruled(source, new_workspace, tmp_path):
+    folder = state_folder(source, tmp_path / "run", [0, 10, 40])
+    result = import_run(new_workspace, folder, settings={"train_fraction": 0.4})
+    assert result.check.status == "not reproduced"
+    assert result.variant.config.parameters.train_fraction == 0.4
+    assert any("that were tried reproduces its losses. State data_seed=..." in note for note in result.notes)
+
+
 def test_a_wrong_split_is_said(source, new_workspace, tmp_path):
     folder = state_folder(source, tmp_path / "run", [0, 10, 40])
     result = import_run(new_workspace, folder, settings={"train_fraction": 0.5, "data_seed": 7})

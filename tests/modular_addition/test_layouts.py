@@ -196,6 +196,19 @@ def test_the_progress_measures_folder(nanda, new_workspace, tmp_path):
     check_analysis(variant, [0, 40])
 
 
+def test_a_stated_split_that_is_not_the_listed_one(source, new_workspace, tmp_path):
+    path = demo_file(source, tmp_path / "grokking_demo.pth")
+    with pytest.raises(ExchangeError, match="lists as trained on are those of data_seed=598, train_fraction=0.5"):
+        import_run(new_workspace, path, settings={"data_seed": 7})
+
+
+def test_an_imported_variant_is_drawn_like_any_other(source, new_workspace, tmp_path):
+    variant = import_run(new_workspace, demo_file(source, tmp_path / "grokking_demo.pth")).variant
+    analyze(variant)
+    for view in ("losses", "embedding_spectrum", "neuron_clusters", "neuron_map"):
+        assert variant.at(20).view(view) is not None
+
+
 @pytest.mark.parametrize("layout", ["miscope", "grokking-pth"])
 @pytest.mark.parametrize("recipe", ["source", "nanda"])
 def test_export_and_import_give_the_same_weights(request, new_workspace, tmp_path, layout, recipe):

@@ -247,6 +247,11 @@ class _Adopting:
                     f"The source states its split, and family {self.family.name} cannot take it over: losses by split "
                     "would be wrong."
                 )
+            if not self._fits_what_was_stated(first_guess):
+                words = ", ".join(f"{name}={_short(value)}" for name, value in first_guess.items())
+                raise ExchangeError(
+                    f"The examples that the source lists as trained on are those of {words}. State no other."
+                )
             known |= self.split_names
             self.split_found = True
             return self.configure(base, first_guess), known, notes
@@ -257,7 +262,11 @@ class _Adopting:
                     f"examples is of the family's default split. State {self._missing(known)}."
                 )
             return config, known, notes
-        return self._look_for_split(base, known, notes, [first_guess or {}, *guesses], snapshots)
+        fitting = [guess for guess in (first_guess or {}, *guesses) if self._fits_what_was_stated(guess)]
+        return self._look_for_split(base, known, notes, fitting, snapshots)
+
+    def _fits_what_was_stated(self, guess: Mapping[str, Any]) -> bool:
+        return all(self.stated.get(name, value) == value for name, value in guess.items())
 
     def split_known(self, known: set[str]) -> bool:
         """Tell whether everything that decides the split is known."""

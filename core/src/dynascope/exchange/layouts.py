@@ -69,7 +69,10 @@ def recognised(path: Path, plugins: Registry) -> tuple[Path, Layout, Family | No
 
 
 def _first(place: Path, layouts: dict[str, tuple[Layout, Family | None]]) -> tuple[Layout, Family | None] | None:
-    return next((entry for entry in layouts.values() if entry[0].recognises(place)), None)
+    try:
+        return next((entry for entry in layouts.values() if entry[0].recognises(place)), None)
+    except OSError:  # a folder that may not be read
+        return None
 
 
 def _folders(place: Path) -> list[Path]:

@@ -178,7 +178,7 @@ class ProgressMeasures(Layout):
         if path.is_file():
             return (
                 path.suffix == ".pth"
-                and mentions(path, "model", "train_loss")
+                and mentions(path, "model", "train_loss", "embed.W_E")
                 and not mentions(path, "checkpoint_epochs")
             )
         return any(self.recognises(file) for file in self._files(path)[:2])
