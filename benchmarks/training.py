@@ -1,17 +1,34 @@
-"""One epoch (train step, test loss and accuracy): the stock loop, ours, and the matrix products alone."""
+"""One epoch (train step, test loss and accuracy): the stock loop, ours, and the matrix products alone.
+
+    python benchmarks/training.py [epoch] [ensembles] [checkpoints] [compile]
+
+Without arguments, everything. ``compile`` adds the compiled pass to ``epoch`` (compiling takes about a minute).
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import torch
 from timing import medians, report
 
+from dynascope import Workspace, train
 from dynascope.training.memory import keep_freed_memory
+from dynascope.training.stack import Stack
 from dynascope_modular_addition import ModularAddition1Layer
 
+FAMILY = ModularAddition1Layer()
 
-def stock_epoch(family, config):
+
+def stock_epoch(config):
     """The usual loop: a hooked transformer on all positions, loss at the last one, AdamW."""
-    model = family.hooked(config, family.init(config))
-    data = family.data(config)
-    trainable = family.trainable(config)
+    model = FAMILY.hooked(config, FAMILY.init(config))
+    data = FAMILY.data(config)
+    trainable = FAMILY.trainable(config)
     parameters = [value for name, value in model.state_dict(keep_vars=True).items() if name in trainable]
     recipe = config.training
     optimizer = torch.optim.AdamW(
@@ -19,23 +36,20 @@ def stock_epoch(family, config):
     )
 
     def epoch():
-        loss = family.loss(config, model(data.train_inputs)[:, -1], data.train_labels)
+        loss = FAMILY.loss(config, model(data.train_inputs)[:, -1], data.train_labels)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         with torch.inference_mode():
             logits = model(data.test_inputs)[:, -1]
-            return float(family.loss(config, logits, data.test_labels)), float(
-                (logits.argmax(-1) == data.test_labels).float().mean()
-            )
+            test_loss = FAMILY.loss(config, logits, data.test_labels)
+            return float(loss), float(test_loss), float((logits.argmax(-1) == data.test_labels).float().mean())
 
     return epoch
 
 
-def matrix_products(config, train_rows, test_rows):
-    """The products that no implementation can avoid: per row 128 -> 512 + p and 512 -> p, thrice for training rows."""
-    size, p = config.architecture, config.parameters.p
-    shapes = [(size.d_model, size.d_mlp), (size.d_model, p), (size.d_mlp, p)]
+def products(shapes, train_rows, test_rows):
+    """Return matrix products of these shapes for every row, thrice for training rows."""
     work = []
     for inner, outer in shapes:
         weight = torch.randn(inner, outer)
@@ -45,29 +59,118 @@ def matrix_products(config, train_rows, test_rows):
         work += [(gradient, weight.T.contiguous()), (inputs.T.contiguous(), gradient)]
     outputs = [left @ right for left, right in work]
 
-    def products():
+    def run():
         for (left, right), output in zip(work, outputs, strict=True):
             torch.mm(left, right, out=output)
 
-    return products
+    return run
+
+
+def epochs(compiled):
+    """Compare one epoch with the stock loop and with the products alone."""
+    for p, rounds in ((59, 40), (113, 15)):
+        config = FAMILY.configure({"p": p})
+        size = config.architecture
+        stack = Stack(FAMILY, [config])
+        rows = len(stack.train_labels), len(stack.test_labels)
+        from_neurons = [(size.d_mlp, p)]
+        # z to neurons and logits, neurons to logits: what remains if only the last position is computed.
+        of_a_row = [(size.d_model, size.d_mlp), (size.d_model, p), *from_neurons]
+        actions = {"stock loop": stock_epoch(config), "dynascope": stack.step}
+        if compiled:
+            actions["dynascope, compiled"] = Stack(FAMILY, [config], compiled=True).step
+        actions["products of the last position (floor)"] = products(of_a_row, *rows)
+        actions["product neurons to logits alone"] = products(from_neurons, *rows)
+        times = medians(actions, rounds)
+        title = f"one epoch, p = {p}, {rows[0]} training and {rows[1]} test pairs"
+        report(title, times, "stock loop")
+        floor = times["products of the last position (floor)"]
+        for name in actions:
+            if name.startswith("dynascope"):
+                print(f"  {name}: {times['stock loop'] / times[name]:.1f} x as fast as the stock loop, "
+                      f"{times[name] / floor:.2f} x the floor")  # fmt: skip
+
+
+def agreement():
+    """Compare the losses of 20 epochs with those of the stock loop."""
+    config = FAMILY.configure()
+    stock, stack = stock_epoch(config), Stack(FAMILY, [config])
+    worst = 0.0
+    for _ in range(20):
+        theirs, ours = stock(), stack.step().flatten().tolist()
+        worst = max(worst, abs(ours[0] / theirs[0] - 1))
+    print(f"\ntrain losses of 20 epochs, p = 113: largest relative difference to the stock loop {worst:.1e}")
+
+
+def member_epoch(p, members, rounds):
+    """Return the median milliseconds of one epoch of a stack, one member's share, on this process' threads."""
+    keep_freed_memory()
+    stack = Stack(FAMILY, [FAMILY.configure({"p": p, "seed": seed}) for seed in range(members)])
+    for _ in range(2):
+        stack.step()
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        stack.step()
+        times.append(time.perf_counter() - begun)
+    return 1e3 * statistics.median(times) / members
+
+
+def _one_thread(p, members, rounds):
+    torch.set_num_threads(1)
+    return member_epoch(p, members, rounds)
+
+
+def ensembles():
+    """Compare stacks of 1, 4 and 16, and processes of one thread each, by a variant's share of the time."""
+    cores = len(os.sched_getaffinity(0))
+    for p, rounds in ((11, 40), (59, 15), (113, 5)):
+        print(f"\nms per variant and epoch, p = {p}")
+        alone = member_epoch(p, 1, rounds)
+        print(f"  one process, {cores} threads, stack of 1      {alone:9.2f}   1.000 x")
+        for members in (4, 16):
+            value = member_epoch(p, members, max(rounds // members, 3))
+            print(f"  one process, {cores} threads, stack of {members:<2}     {value:9.2f}   {value / alone:.3f} x")
+        with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+            for members in (1, 4, 16):
+                work = [pool.submit(_one_thread, p, members, max(rounds // members, 3)) for _ in range(cores)]
+                value = statistics.mean(future.result() for future in work) / cores
+                print(f"  {cores} processes, 1 thread, stack of {members:<2}      {value:9.2f}   {value / alone:.3f} x")
+
+
+def checkpoints():
+    """Compare 1,000 epochs of p = 59 with 95 checkpoints and with 2, in turn."""
+    times = {2: [], 95: []}
+    for turn in range(3):
+        for count, values in times.items():
+            with tempfile.TemporaryDirectory() as folder:
+                variant = Workspace.create(folder).new_variant(FAMILY.name, {"p": 59, "epochs": 940})
+                begun = time.perf_counter()
+                train(variant, schedule="0,940" if count == 2 else "every:10")
+                values.append(time.perf_counter() - begun)
+                if turn == 0 and count == 95:
+                    assert len(variant.checkpoints) == 95
+    few, many = min(times[2]), min(times[95])
+    each = (many - few) / 93
+    print(f"\n95 checkpoints with optimizer state: {1e3 * each:.1f} ms each")
+    for p in (59, 113):
+        config = FAMILY.configure({"p": p})
+        epoch = medians({"epoch": Stack(FAMILY, [config]).step}, 10)["epoch"] / 1e3
+        print(f"  of a training of {config.training.epochs} epochs, p = {p}: "
+              f"{95 * each / (epoch * config.training.epochs):.2%}")  # fmt: skip
 
 
 def main() -> None:
     keep_freed_memory()
-    family = ModularAddition1Layer()
-    for p, rounds in ((53, 40), (113, 15)):
-        config = family.configure({"p": p})
-        trainer = Trainer(family, config)
-        rows = len(trainer.data.train_inputs), len(trainer.data.test_inputs)
-        times = medians(
-            {
-                "stock loop": stock_epoch(family, config),
-                "dynascope": trainer.step,
-                "matrix products alone": matrix_products(config, *rows),
-            },
-            rounds,
-        )
-        report(f"one epoch, p = {p}, {rows[0]} training and {rows[1]} test pairs", times, "stock loop")
+    chosen = set(sys.argv[1:]) or {"epoch", "ensembles", "checkpoints", "compile"}
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    if chosen & {"epoch", "compile"}:
+        epochs("compile" in chosen)
+        agreement()
+    if "ensembles" in chosen:
+        ensembles()
+    if "checkpoints" in chosen:
+        checkpoints()
 
 
 if __name__ == "__main__":

@@ -157,3 +157,24 @@ def test_numbers_separated_by_commas_are_a_list(run, workspace):
     from dynascope.cli.work import parse_settings
 
     assert parse_settings(["betas=0.9,0.95", "recipe=nanda"]) == {"betas": [0.9, 0.95], "recipe": "nanda"}
+
+
+def test_import_and_export(run, workspace, tmp_path):
+    where = ("--workspace", workspace.path)
+    name = workspace.variants()[0].name
+    out = tmp_path / "exported"
+    assert f"was exported to {out}" in run("export", name, "--to", "transformer-lens", "--out", out, *where)
+    printed = run("import", out, *where)
+    assert "3 checkpoints, epochs 0 to 40" in printed
+    assert "Recorded losses are reproduced from the weights at 3 of 3 epochs" in printed
+    assert "was declared for it" in printed
+    assert "is already imported: nothing to do" in run("import", out, *where)
+    (row,) = [row for row in json.loads(run("variants", "--json", *where)) if row["state"] == "imported"]
+    assert "9 units computed" in run("analyze", row["variant"], *where)
+    assert "exists; nothing is overwritten" in run(
+        "export", name, "--to", "transformer-lens", "--out", out, *where, code=2
+    )
+    assert "Settings are written KEY=VALUE" in run("import", out, "p", *where, code=2)
+    assert "There is no layout 'misscope'. Did you mean 'miscope'" in run(
+        "import", out, "--as", "misscope", *where, code=2
+    )

@@ -16,7 +16,8 @@ def test_the_name_holds_the_labelled_parameters_and_what_is_not_the_default(fami
 
 def test_every_parameter_that_changes_what_is_trained_changes_identity_and_name(family):
     changes = {
-        "p": 7, "seed": 1, "data_seed": 1, "train_fraction": 0.4, "recipe": "nanda", "d_model": 8, "n_heads": 2,
+        "p": 7, "seed": 1, "data_seed": 1, "train_fraction": 0.4, "train_pairs": [0, 1], "recipe": "nanda",
+        "d_model": 8, "n_heads": 2,
         "d_head": 8, "d_mlp": 8, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.5,
         "betas": [0.9, 0.99], "warmup": 10, "dtype": "float64", "device": "cuda",
     }  # fmt: skip

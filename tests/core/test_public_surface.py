@@ -4,10 +4,21 @@ import dynascope
 def test_exported_members_are_what_the_documentation_names() -> None:
     assert sorted(dynascope.__all__) == sorted(
         [
-            *("Activation", "Analyzer", "Architecture", "Batch", "Config", "Dataset", "Family", "Frame", "Label"),
+            *(
+                "Activation",
+                "Adopted",
+                "Analyzer",
+                "Architecture",
+                "Batch",
+                "Config",
+                "Dataset",
+                "Family",
+                "ForeignRun",
+            ),
+            *("Frame", "Label", "Layout", "Snapshot", "export_variant", "import_run"),
             *("Output", "Parameters", "Probe", "Step", "Training", "View", "Weight", "hookimpl"),
             *("Registry", "Variant", "Workspace", "analyze", "open", "registry", "train"),
-            *("AnalysisError", "ArtifactError", "CheckpointError", "DynascopeError", "InvalidSetting"),
+            *("AnalysisError", "ArtifactError", "CheckpointError", "DynascopeError", "ExchangeError", "InvalidSetting"),
             *("PluginError", "TrainingError", "UnknownName", "WorkspaceError"),
         ]
     )

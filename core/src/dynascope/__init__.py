@@ -15,6 +15,7 @@ from dynascope.errors import (
     ArtifactError,
     CheckpointError,
     DynascopeError,
+    ExchangeError,
     InvalidSetting,
     PluginError,
     TrainingError,
@@ -26,23 +27,29 @@ if TYPE_CHECKING:
     from dynascope.analysis.run import analyze
     from dynascope.contract import (
         Activation,
+        Adopted,
         Analyzer,
         Architecture,
         Batch,
         Config,
         Dataset,
         Family,
+        ForeignRun,
         Frame,
         Label,
+        Layout,
         Output,
         Parameters,
         Probe,
+        Snapshot,
         Step,
         Training,
         View,
         Weight,
         hookimpl,
     )
+    from dynascope.exchange.exporting import export_variant
+    from dynascope.exchange.importing import import_run
     from dynascope.plugins.discovery import registry
     from dynascope.plugins.registry import Registry
     from dynascope.store.variant import Variant
@@ -51,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "Adopted",
     "AnalysisError",
     "Analyzer",
     "Architecture",
@@ -60,15 +68,19 @@ __all__ = [
     "Config",
     "Dataset",
     "DynascopeError",
+    "ExchangeError",
     "Family",
+    "ForeignRun",
     "Frame",
     "InvalidSetting",
     "Label",
+    "Layout",
     "Output",
     "Parameters",
     "PluginError",
     "Probe",
     "Registry",
+    "Snapshot",
     "Step",
     "Training",
     "TrainingError",
@@ -79,7 +91,9 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "analyze",
+    "export_variant",
     "hookimpl",
+    "import_run",
     "open",
     "registry",
     "train",
@@ -88,6 +102,8 @@ __all__ = [
 # Loaded when first used: the command line answers --help without numpy, pydantic or h5py.
 _HOMES = {
     "analyze": "dynascope.analysis.run",
+    "export_variant": "dynascope.exchange.exporting",
+    "import_run": "dynascope.exchange.importing",
     "train": "dynascope.training.loop",
     "Registry": "dynascope.plugins.registry",
     "registry": "dynascope.plugins.discovery",

@@ -7,6 +7,7 @@
     ├── WorkspaceError         a folder or file of the workspace that is not what it should be
     ├── CheckpointError        a checkpoint that is missing, damaged or of another variant
     ├── ArtifactError          an artifact that is missing, damaged, or does not match its declaration
+    ├── ExchangeError          a foreign file or folder that cannot be imported, or an export that cannot be written
     ├── TrainingError          training that cannot go on (divergence, or another process holds the variant)
     └── AnalysisError          one or more analyzers failed; the others are stored
 
@@ -27,6 +28,7 @@ __all__ = [
     "ArtifactError",
     "CheckpointError",
     "DynascopeError",
+    "ExchangeError",
     "Failure",
     "InvalidSetting",
     "PluginError",
@@ -84,6 +86,10 @@ class CheckpointError(DynascopeError):
 
 class ArtifactError(DynascopeError):
     """An artifact that is missing, damaged, or does not match its declaration."""
+
+
+class ExchangeError(DynascopeError):
+    """A foreign file or folder that cannot be imported, or an export that cannot be written."""
 
 
 class TrainingError(DynascopeError):

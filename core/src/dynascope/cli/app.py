@@ -225,6 +225,46 @@ def analyze(
     work.analyze(_opened(workspace), variants or [], analyzer, probe, epochs, force)
 
 
+@app.command(name="import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="A file or folder that another program left.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="What it does not state: train_fraction=0.4 data_seed=0.", show_default=False
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option("--as", help="Its layout; recognised by content by default.", show_default=False)
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="The family; the one it fits.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="The variant's name.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Import a run of another program as a variant; its recorded losses are checked against its weights."""
+    from dynascope.cli import exchange
+
+    exchange.import_path(_opened(workspace), path, settings or [], layout, family, name)
+
+
+@app.command()
+def export(
+    variant: Annotated[str, typer.Argument(help="The variant's name.")],
+    layout: Annotated[str, typer.Option("--to", help="transformer-lens, miscope, grokking-pth, ...")],
+    out: Annotated[
+        Path | None, typer.Option(help="What to make; VARIANT_LAYOUT here by default.", show_default=False)
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write a variant in another program's layout. Nothing is overwritten."""
+    from dynascope.cli import exchange
+
+    exchange.export(_opened(workspace), variant, layout, out, epochs)
+
+
 @app.command()
 def variants(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
     """List the variants with their state, final metrics and artifacts."""

@@ -26,7 +26,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
 
-__all__ = ["analyze", "console", "parse_settings"]
+__all__ = ["analyze", "console", "parse_settings", "picked_epochs"]
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def analyze(
     for variant in chosen:
         picked = None
         if epochs is not None:
-            picked = _picked_epochs(epochs, variant.checkpoints)
+            picked = picked_epochs(epochs, variant.checkpoints)
         work = plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force)
         for left_out in work.not_applicable:
             say(f"{left_out.analyzer} does not apply to {variant.name}: {left_out.reason}.")
@@ -122,7 +122,7 @@ def _carried_out(work: Plan) -> tuple[Failure, ...]:
     return failures
 
 
-def _picked_epochs(text: str, available: Sequence[int]) -> list[int]:
+def picked_epochs(text: str, available: Sequence[int]) -> list[int]:
     """Return the epochs that were asked for; a range picks the checkpoints that lie in it."""
     picked: set[int] = set()
     for chosen in parse_ranges(text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -18,10 +18,20 @@ NOT_IDENTITY = frozenset({"epochs"})
 """Settings that do not change the weights after n updates, and so are not part of the identity."""
 
 
-def identity_digest(family: str, settings: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a family's name and of the settings that change what is trained."""
+def identity_digest(family: str, settings: Mapping[str, Any], origin: str | None = None) -> str:
+    """Return the SHA-256 of a family's name and of the settings that change what is trained.
+
+    Args:
+        family, settings: of the variant.
+        origin: of an imported variant, the digest of its first weights: they are not what the settings would give.
+    """
     identity = {name: value for name, value in settings.items() if name not in NOT_IDENTITY}
-    return hashlib.sha256(json.dumps([family, identity], sort_keys=True).encode()).hexdigest()
+    whole = [family, identity] if origin is None else [family, identity, origin]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+LONGEST_LIST = 8
+"""A longer one is in a name by the first digits of its hash."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +148,14 @@ class Config:
     @property
     def name(self) -> str:
         """The variant's name: its labelled parameters, then every other setting that is not the default."""
+        return self.name_without(())
+
+    def name_without(self, left_out: Collection[str]) -> str:
+        """Return the variant's name as it is without some settings (those that nobody knows)."""
         parts = []
         for group in (self.parameters, self.architecture, self.training):
             for name, field in type(group).model_fields.items():
-                if name in NOT_IDENTITY:
+                if name in NOT_IDENTITY or name in left_out:
                     continue
                 label = next((item for item in field.metadata if isinstance(item, Label)), Label(name))
                 value = getattr(group, name)
@@ -155,6 +169,8 @@ def _in_a_name(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
+    if isinstance(value, (tuple, list)) and len(value) > LONGEST_LIST:
+        return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]
     if isinstance(value, (tuple, list)):
         return "-".join(_in_a_name(item) for item in value)
     return str(value)

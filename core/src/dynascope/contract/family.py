@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynascope.contract.analyzer import Activation, Weight
 from dynascope.contract.config import Architecture, Config, Parameters, Training
-from dynascope.errors import UnknownName
+from dynascope.contract.layout import Adopted, Layout
+from dynascope.errors import ExchangeError, UnknownName
 from dynascope.schedule import even
 
 if TYPE_CHECKING:
@@ -130,6 +131,48 @@ class Family(ABC):
     def sites(self, config: Config) -> Mapping[str, Activation | Weight]:
         """Return the places that analyzers read by a common name (``"neurons"``, ``"embedding"``)."""
         return {}
+
+    # What is exchanged with other programs. None of it is needed to train and to analyse.
+
+    def layouts(self) -> Iterable[Layout]:
+        """Return the layouts of other programs that hold runs of this family, most specific first."""
+        return ()
+
+    def adopt(self, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Adopted:
+        """Return foreign weights in the family's own names and shapes, with the settings that follow from them.
+
+        Args:
+            state: tensors by the names of the program that wrote them.
+            facts: what the source states, by its own names, or the user, by those of the family's settings.
+
+        Raises:
+            ExchangeError: the weights are of another architecture; it says what was found, and what the family has.
+        """
+        raise ExchangeError(f"Family {self.name} cannot take over weights of other programs.")
+
+    def splits(
+        self, config: Config, train_rows: tuple[int, ...] | None = None, test_rows: tuple[int, ...] | None = None
+    ) -> Iterable[Mapping[str, Any]]:
+        """Return settings of the splits that a foreign run may have had, the most likely first.
+
+        Args:
+            config: what is known of the run.
+            train_rows, test_rows: the split as the source states it; then only settings that give it are returned.
+
+        Raises:
+            ExchangeError: rows that are not a split of the family's examples.
+        """
+        return ()
+
+    def hooked_transformer(
+        self, config: Config, weights: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return the fields of a ``HookedTransformerConfig`` and the state dict that such a model has.
+
+        Raises:
+            ExchangeError: the family has no such form.
+        """
+        raise ExchangeError(f"Family {self.name} cannot be written in the names of HookedTransformer.")
 
     # What the core does with the declarations.
 

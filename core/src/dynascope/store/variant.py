@@ -59,7 +59,8 @@ class Variant:
                 f"{path} has format {content.get('format')!r}; this version of Dynascope reads {FORMAT}."
             )
         settings, stated = content.get("settings"), content.get("sha256")
-        if not isinstance(settings, dict) or identity_digest(family.name, settings) != stated:
+        origin = (content.get("origin") or {}).get("weights_sha256")
+        if not isinstance(settings, dict) or identity_digest(family.name, settings, origin) != stated:
             raise WorkspaceError(
                 f"{path} was changed after training began: its settings do not have the hash that it states. "
                 "Settings are a variant's identity; undo the change, and train another variant instead."
@@ -119,6 +120,14 @@ class Variant:
         return str(self.recipe.get("sha256", self.config.digest))
 
     @property
+    def origin(self) -> dict[str, Any]:
+        """Where an imported variant comes from: ``layout``, ``weights_sha256``, ``not_stated``; else empty.
+
+        ``not_stated`` names the settings of ``config`` that nobody knows: they have the family's defaults.
+        """
+        return dict(self.recipe.get("origin") or {})
+
+    @property
     def name(self) -> str:
         """The variant's name: that of its folder, made of its settings when training began."""
         return self.folder.name
@@ -137,7 +146,7 @@ class Variant:
 
     @property
     def state(self) -> str:
-        """``"new"``, ``"training"``, ``"interrupted"``, ``"diverged"`` or ``"trained"``.
+        """``"new"``, ``"training"``, ``"interrupted"``, ``"diverged"``, ``"trained"`` or ``"imported"``.
 
         A variant whose process was killed says ``"interrupted"``: nobody holds its lock any more.
         """

@@ -97,6 +97,12 @@ class Workspace:
             raise UnknownName("family", name, {*known, *self._declared_names()})
         return as_provided(known[name])
 
+    def declare(self, family: DeclaredFamily) -> None:
+        """Write a family's ``family.json``, if it has none."""
+        file = self._family_file(family.name)
+        if not file.exists():
+            write_family_file(file, family)
+
     def _all_families(self) -> list[DeclaredFamily | Unreadable]:
         names = {*self._declared_names(), *(provided.name for provided in self.plugins.all("families").values())}
         found: list[DeclaredFamily | Unreadable] = []
@@ -127,7 +133,7 @@ class Workspace:
         if not (folder / "config.json").exists():
             # It may have been trained under another name: a family's defaults, which names leave out, can change.
             for other in self.variants(declared.name):
-                if other.config.digest == config.digest:
+                if other.config.digest == config.digest and not other.origin:
                     return other
         return Variant(declared, config, folder)
 
@@ -147,6 +153,7 @@ class Workspace:
             for variant in found
             if (family is None or variant.family.name == family)
             and all(variant.config.settings.get(name) == value for name, value in settings.items())
+            and not set(settings) & set(variant.origin.get("not_stated", ()) if settings else ())
         ]
 
     def broken_variants(self) -> list[Unreadable]:
@@ -187,7 +194,15 @@ class Workspace:
         return Variant.open(self.family(folder.parent.name), folder)
 
     def _variant_folder(self, config: Config) -> Path:
-        return _inside(self.path / "results" / config.family, config.name)
+        return self.variant_folder(config.family, config.name)
+
+    def variant_folder(self, family: str, name: str) -> Path:
+        """Return the folder that a variant of this name has, whether or not it exists.
+
+        Raises:
+            InvalidSetting: a name that cannot be a folder's.
+        """
+        return _inside(_inside(self.path / "results", family), name)
 
     def __repr__(self) -> str:
         return (

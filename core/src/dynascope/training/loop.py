@@ -307,6 +307,11 @@ def start_of(variant: Variant, recipe: Recipe) -> int | None:
     Raises:
         InvalidSetting: it has been trained further than that, or cannot be continued.
     """
+    if variant.origin:
+        raise InvalidSetting(
+            f"Variant {variant.name} was imported, without the optimizer's state: it cannot be continued. "
+            "Train a variant of the same settings instead: dynascope train."
+        )
     done = reached(variant)
     if done is not None and done >= recipe.epochs:
         return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import dynascope
-from dynascope import Activation, Config, Dataset, Family, InvalidSetting, Label, Weight
+from dynascope import Activation, Adopted, Config, Dataset, Family, InvalidSetting, Label, Layout, Weight
 from dynascope.schedule import grokking
 from dynascope_fourier import CyclicGroup
 from dynascope_modular_addition.probes import pair_tokens
@@ -41,6 +40,18 @@ class Parameters(dynascope.Parameters):
     train_fraction: Annotated[
         float, Label("frac"), Field(gt=0, lt=1, description="share of the p * p pairs that is trained on")
     ] = 0.3
+    train_pairs: Annotated[
+        tuple[int, ...] | None,
+        Label("pairs"),
+        Field(description="the rows a * p + b that are trained on, instead of those that data_seed and fraction draw"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _pairs_are_rows(self) -> Self:
+        rows = self.train_pairs
+        if rows is not None and (len(set(rows)) != len(rows) or any(not 0 <= row < self.p**2 for row in rows)):
+            raise ValueError(f"train_pairs must be different rows from 0 to {self.p**2 - 1}")
+        return self
 
 
 class Architecture(dynascope.Architecture):
@@ -114,29 +125,24 @@ class ModularAddition1Layer(Family):
         """Return the split of the p * p pairs.
 
         ``miscope``: ``torch.randperm`` from ``data_seed``; ``nanda``: Python's ``random.shuffle`` of the a-major
-        pairs. The first ``int(train_fraction * p * p)`` are for training.
+        pairs. The first ``int(train_fraction * p * p)`` are for training; or else ``train_pairs`` are.
 
         Raises:
             InvalidSetting: one of the two parts would be empty.
         """
         import torch
 
+        from dynascope_modular_addition.splits import order_of
+
         p, fraction = config.parameters.p, config.parameters.train_fraction
-        count = int(fraction * p * p)
-        if not 0 < count < p * p:
+        train, test = order_of(config)
+        if not len(train) or not len(test):
             raise InvalidSetting(
-                f"train_fraction {fraction} of the {p * p} pairs of p = {p} leaves {count} to train on and "
-                f"{p * p - count} to test on; both must be at least 1."
+                f"train_fraction {fraction} of the {p * p} pairs of p = {p} leaves {len(train)} to train on and "
+                f"{len(test)} to test on; both must be at least 1."
             )
-        if config.architecture.recipe == "nanda":
-            rows = list(range(p * p))
-            random.Random(config.parameters.data_seed).shuffle(rows)
-            order = torch.tensor(rows)
-        else:
-            order = torch.randperm(p * p, generator=torch.Generator().manual_seed(config.parameters.data_seed))
         inputs = torch.from_numpy(pair_tokens(p))
         labels = inputs[:, :2].sum(dim=1) % p
-        train, test = order[:count], order[count:]
         return Dataset(inputs[train], labels[train], inputs[test], labels[test])
 
     def context(self, config: Config) -> Mapping[str, Any]:
@@ -149,6 +155,32 @@ class ModularAddition1Layer(Family):
             "embedding": Weight("embed.weight"),
             "neurons": Activation("blocks.0.mlp.hook_post", position=-1),
         }
+
+    def layouts(self) -> Iterable[Layout]:
+        """MIScope's folders, the TransformerLens grokking demo's file, the progress-measures paper's files."""
+        from dynascope_modular_addition.layouts import GrokkingPth, MIScope, ProgressMeasures
+
+        return (MIScope(), GrokkingPth(), ProgressMeasures())
+
+    def adopt(self, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Adopted:
+        """Take over one-layer transformers without layer norm, in any of four ways of naming them (see ``foreign``)."""
+        from dynascope_modular_addition import foreign
+
+        return foreign.adopted(state, facts)
+
+    def splits(
+        self, config: Config, train_rows: tuple[int, ...] | None = None, test_rows: tuple[int, ...] | None = None
+    ) -> Iterable[Mapping[str, Any]]:
+        from dynascope_modular_addition.splits import likely_splits
+
+        return likely_splits(config, train_rows, test_rows)
+
+    def hooked_transformer(
+        self, config: Config, weights: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        from dynascope_modular_addition import foreign
+
+        return foreign.hooked_transformer(config, weights)
 
     def schedule(self, config: Config) -> str:
         """About a hundred checkpoints: dense while the pairs are memorised, and where grokking is expected."""

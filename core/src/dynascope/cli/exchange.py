@@ -1,0 +1,65 @@
+"""What ``import`` and ``export`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from dynascope.cli.tables import say
+from dynascope.cli.work import parse_settings, picked_epochs
+from dynascope.exchange.exporting import export_variant
+from dynascope.exchange.importing import import_run
+from dynascope.store.workspace import Workspace
+
+__all__ = ["export", "import_path"]
+
+
+def import_path(
+    workspace: Workspace, path: Path, pairs: Sequence[str], layout: str | None, family: str | None, name: str | None
+) -> None:
+    """Import a run with a progress bar, and say what is known of it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading")
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        result = import_run(
+            workspace, path, layout=layout, family=family, name=name, settings=parse_settings(pairs), progress=progress
+        )
+    variant = result.variant
+    if not result.is_new:
+        say(f"{variant.name} is already imported: nothing to do.")
+        return
+    if result.declared:
+        say(f"Family {result.declared} was declared for it in {workspace.path / 'model_families' / result.declared}.")
+    epochs = variant.checkpoints
+    say(
+        f"{variant.name}: {len(epochs)} checkpoint{'s' if len(epochs) > 1 else ''}, "
+        f"epoch{'s' if len(epochs) > 1 else ''} {epochs[0]}"
+        + (f" to {epochs[-1]}" if len(epochs) > 1 else "")
+        + f", in {variant.folder}."
+    )
+    say(result.check.sentence)
+    for note in result.notes:
+        say(note)
+    unknown = variant.origin["not_stated"]
+    if unknown:
+        say(f"Not stated by the source: {', '.join(unknown)}.")
+
+
+def export(workspace: Workspace, name: str, layout: str, out: Path | None, epochs: str | None) -> None:
+    """Export a variant, and say where it is."""
+    variant = workspace.variant(name)
+    target = out if out is not None else Path(f"{variant.name}_{layout}")
+    chosen = None if epochs is None else picked_epochs(epochs, variant.checkpoints)
+    if out is None and layout.endswith("-pth"):
+        target = target.with_name(f"{target.name}.pth")
+    notes = export_variant(variant, layout, target, epochs=chosen, plugins=workspace.plugins)
+    say(f"{variant.name} was exported to {target}.")
+    for note in notes:
+        say(note)
