@@ -80,6 +80,16 @@ def test_one_analyzer_by_name_and_by_force(run, workspace):
             ["train", FAMILY, "--epochs", "10", "--schedule", "0:99:1"],
             "reaches epoch 98, but training ends at",
         ),
+        (["train", FAMILY, "--schedule", "lgo"], "There is no schedule 'lgo'. Did you mean 'log'?"),
+        (["train", FAMILY, "device=gpu"], "device: input should be 'cpu' or 'cuda', got 'gpu'"),
+        (["train", FAMILY, "dtype=float16"], "dtype: input should be 'float32' or 'float64', got 'float16'"),
+        (["train", FAMILY, "p=7", "--overwrite", "p7"], "--overwrite names 'p7', but these settings are those of 'p7_"),
+        (["train", FAMILY, "--seeds", "4:2"], "the range '4:2' is empty"),
+        (["train", FAMILY, "seed=1", "--seeds", "0:2"], "Setting 'seed' is given twice: as seed= and as --seeds"),
+        (["train", FAMILY, "--grid", "sed=0:2"], "named 'sed'. Did you mean 'seed'"),
+        (["train", FAMILY, "--grid", "none.yaml"], "Grid none.yaml cannot be read"),
+        (["replay", "p11", "--epoch", "3"], "There is no variant 'p11'"),
+        (["checkpoints", "add", "p11", "3"], "There is no variant 'p11'"),
         (["analyze", "p13"], "There is no variant 'p13'"),
         (["analyze", "-a", "neuron_freq"], "no analyzer 'neuron_freq'. Did you mean 'neuron_frequencies'"),
         (["analyze", "--probe", "grid"], "There is no probe 'grid'"),
@@ -178,3 +188,68 @@ def test_import_and_export(run, workspace, tmp_path):
     assert "There is no layout 'misscope'. Did you mean 'miscope'" in run(
         "import", out, "--as", "misscope", *where, code=2
     )
+
+
+def test_a_usage_error_says_which_option_and_what_it_takes(run, workspace):
+    where = ("--workspace", workspace.path)
+    assert "--stack is for many variants" in run("train", FAMILY, "--stack", 2, *where, code=2)
+    assert "--overwrite names one variant" in run("train", FAMILY, "--seeds", "0:2", "--overwrite", "x", *where, code=2)
+    assert "'all', 'last', 'none'" in run("train", FAMILY, "--keep-optimizer", "some", *where, code=2)
+
+
+def test_replay_and_added_checkpoints(run, workspace, tmp_path):
+    where = ("--workspace", workspace.path)
+    variant = workspace.variants()[0]
+    assert f"{variant.name} has a checkpoint of epoch 20" in run("replay", variant.name, "--epoch", 20, *where)
+    said = run("replay", variant.name, "--epoch", 23, *where)
+    assert "replayed from epoch 20: equal to the last bit to 20 recorded losses" in said
+    assert variant.replayed_folder.epochs() == [23]
+    assert "lies beyond" in run("replay", variant.name, "--epoch", 41, *where, code=2)
+    out = tmp_path / "weights.safetensors"
+    run("replay", variant.name, "--epoch", 21, "--out", out, *where)
+    assert "nothing is overwritten" in run("replay", variant.name, "--epoch", 22, "--out", out, *where, code=2)
+
+    assert "2 checkpoints added, 1 were there" in run("checkpoints", "add", variant.name, "20:23", *where)
+    assert "nothing to do" in run("checkpoints", "add", variant.name, "20:23", *where)
+    rows = json.loads(run("checkpoints", "list", variant.name, "--json", *where))
+    assert [row["epoch"] for row in rows] == [0, 20, 21, 22, 40]
+    assert all(row["replayable"] and not row["inexact"] for row in rows)
+    assert "6 units computed (6 missing)" in run("analyze", variant.name, *where)
+
+
+def test_an_ensemble_and_one_of_it_again(run, tmp_path):
+    where = ("--workspace", tmp_path / "workspace")
+    run("init", tmp_path / "workspace")
+    common = [FAMILY, *SETTINGS, "--epochs", 4, "--schedule", "0,4", *where]
+    said = run("train", *common, "--seeds", "0:2", "--workers", 1)
+    assert "2 variants in 1 stack of up to 2, in this process" in said
+    assert "2 of 2 variants trained" in said
+    said = run("train", *common, "--grid", "data_seed=0:2", "--workers", 1, "seed=0,1")
+    assert "4 of 4 variants trained" in said
+    assert "4 variants already trained: nothing to do" in run("train", *common, "--grid", "data_seed=0:2", "seed=0:2")
+    rows = json.loads(run("variants", "--json", *where))
+    assert len(rows) == 6
+    name = rows[0]["variant"]
+    said = run("train", *common, "seed=0", "data_seed=0", "--overwrite", name)
+    assert f"{name}: epochs 0 to 4" in said
+
+
+def test_a_list_that_is_a_setting_is_no_axis(run, tmp_path):
+    where = ("--workspace", tmp_path / "workspace")
+    run("init", tmp_path / "workspace")
+    run("train", FAMILY, *SETTINGS, "--epochs", 2, "betas=0.8,0.9", "--seeds", "0:2", "--workers", 1, *where)
+    from dynascope import Workspace
+
+    variants = Workspace(tmp_path / "workspace").variants()
+    assert [variant.config.training.betas for variant in variants] == [(0.8, 0.9)] * 2
+
+
+def test_an_ensemble_in_which_one_diverges_exits_with_1_and_names_it(run, tmp_path):
+    where = ("--workspace", tmp_path / "workspace")
+    run("init", tmp_path / "workspace")
+    said = run(
+        "train", FAMILY, *SETTINGS, "--epochs", 9, "--schedule", "0,9", "weight_decay=0",
+        "--grid", "learning_rate=0.001,1e30", "--workers", 1, *where, code=1,
+    )  # fmt: skip
+    assert "1 variant could not be trained to the end" in said
+    assert "lr1e+30_wd0 diverged" in said

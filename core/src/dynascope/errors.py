@@ -52,7 +52,8 @@ class UnknownName(DynascopeError):
         near = _nearest(name, self.choices)
         hint = f" Did you mean {near!r}?" if near else ""
         listed = ", ".join(self.choices) if self.choices else "none"
-        super().__init__(f"There is no {kind} {name!r}.{hint} Choices: {listed}.")
+        named = " named" if " of " in kind else ""
+        super().__init__(f"There is no {kind}{named} {name!r}.{hint} Choices: {listed}.")
 
 
 def _in_order(name: str) -> tuple[int, str]:

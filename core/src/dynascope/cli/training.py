@@ -64,6 +64,7 @@ def train(
 
         def progress(row: Mapping[str, float]) -> None:
             nonlocal shown
+            bar.start()
             if (now := time.monotonic()) - shown > SHOWN or row["epoch"] >= last:
                 shown = now
                 bar.update(task, completed=int(row["epoch"]), metrics=_in_words(row))
@@ -124,6 +125,7 @@ def train_many(
 
         def progress(name: str, row: Mapping[str, float]) -> None:
             nonlocal shown
+            bar.start()
             reached[name] = int(row["epoch"])
             if (now := time.monotonic()) - shown > SHOWN:
                 shown = now
@@ -152,6 +154,7 @@ def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify
         task = bar.add_task("replaying", total=None, metrics="")
 
         def progress(done: int, total: int) -> None:
+            bar.start()
             bar.update(task, completed=done, total=total)
 
         moment = list(replaying.replay_epochs(variant, [epoch], verify=verify, progress=progress))[-1]
@@ -174,6 +177,7 @@ def add_checkpoints(workspace: Workspace, name: str, schedule: str, inexact: boo
         task = bar.add_task("replaying", total=None, metrics="")
 
         def progress(done: int, total: int) -> None:
+            bar.start()
             bar.update(task, completed=done, total=total)
 
         added = replaying.add_checkpoints(variant, schedule, inexact=inexact, progress=progress)
@@ -228,7 +232,10 @@ def _axes(
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """Show a progress bar; end it before anything else is said. Ctrl-C becomes a word and an exit code."""
+    """Offer a progress bar, to be started with the work; end it before anything else is said.
+
+    Ctrl-C becomes a sentence and an exit code.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),
@@ -238,8 +245,11 @@ def _bar() -> Iterator[Progress]:
         console=console(),
     )
     try:
-        with bar:
+        try:
             yield bar
+        finally:
+            if bar.live.is_started:
+                bar.stop()
     except KeyboardInterrupt:
         say(f"Interrupted; what was done is kept. To continue: {_command_to_continue(sys.argv[1:])}")
         raise SystemExit(130) from None

@@ -59,12 +59,15 @@ def resolved(
     """Return a variant's recipe: what is asked for, or else as before, or else the default.
 
     Raises:
-        InvalidSetting, UnknownName: a value that breaks its rule; a schedule that cannot be kept any more.
+        InvalidSetting, UnknownName: a value that breaks its rule; a schedule that cannot be kept any more; a device
+            that is not there.
     """
     import torch
 
     from dynascope.training.compiling import pays
+    from dynascope.training.stack import device_of
 
+    device_of(variant.config)
     stored = variant.recipe
     last = epochs if epochs is not None else stored.get("epochs", variant.config.training.epochs)
     every = eval_every if eval_every is not None else stored.get("eval_every", 1)

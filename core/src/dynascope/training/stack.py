@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Stack", "optimizer_size"]
+__all__ = ["Stack", "device_of", "optimizer_size"]
 
 Member = TypeVar("Member")
 
@@ -50,7 +50,7 @@ class Stack:
         self._mapped = stacked or len(configs) > 1
         self._members = len(configs)
         configs = self._with_twin(configs)
-        self.device = _device(self.config.training.device)
+        self.device = device_of(self.config)
 
         def placed(*members: Tensor) -> Tensor:
             return self._joined(members).to(self.device)
@@ -217,8 +217,15 @@ def _optimizer(config: Config, weights: list[Tensor]) -> torch.optim.Optimizer:
     return kind(weights, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True)
 
 
-def _device(name: str) -> torch.device:
+def device_of(config: Config) -> torch.device:
+    """Return the device of a recipe.
+
+    Raises:
+        InvalidSetting: it is not there.
+    """
     import torch
+
+    name = config.training.device
 
     if name == "cuda" and not torch.cuda.is_available():
         raise InvalidSetting(
