@@ -335,3 +335,13 @@ def test_what_is_compiled_has_the_same_losses_and_can_be_replayed(tmp_path):
     for name in ("train_loss", "test_loss"):
         np.testing.assert_allclose(plain.metrics_file.read()[name], compiled.metrics_file.read()[name], rtol=1e-6)
     assert replay(compiled, 7).check.exact
+
+
+def test_the_curves_join_the_epochs_that_were_measured(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=10, schedule="0,5", eval_every=4)
+    drawn = variant.at(5).view("losses")
+    train_curve, test_curve = drawn.get(0), drawn.get(1)
+    np.testing.assert_array_equal(train_curve.dimension_values("epoch"), np.arange(11))
+    np.testing.assert_array_equal(test_curve.dimension_values("epoch"), [0, 4, 5, 8, 10])
+    assert np.isfinite(test_curve.dimension_values("test_loss")).all()

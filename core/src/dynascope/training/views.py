@@ -20,11 +20,12 @@ def draw_losses(frame: Frame) -> Any:
     import numpy as np
 
     metrics = frame.metrics
-    count = len(metrics["epoch"])
-    kept = np.unique(np.linspace(0, max(count - 1, 0), min(count, MOST_POINTS)).round().astype(int))
-    epoch = metrics["epoch"][kept]
     curves = []
     for split, colour in (("train", TRAIN_COLOUR), ("test", TEST_COLOUR)):
+        measured = np.flatnonzero(np.isfinite(metrics[f"{split}_loss"]))
+        count = len(measured)
+        kept = measured[np.unique(np.linspace(0, max(count - 1, 0), min(count, MOST_POINTS)).round().astype(int))]
+        epoch = metrics["epoch"][kept]
         loss = hv.Dimension(f"{split}_loss", label="loss", unit="nats")
         accuracy = hv.Dimension(f"{split}_accuracy", label=f"{split} accuracy")
         table = (epoch, metrics[f"{split}_loss"][kept], metrics[f"{split}_accuracy"][kept])
