@@ -1,5 +1,6 @@
 """SIGKILL at random moments loses nothing that was done, and what comes out in the end is the same."""
 
+import os
 import random
 import signal
 import subprocess
@@ -95,3 +96,52 @@ def test_training_killed_at_random_goes_on_to_the_same_bytes(tmp_path):
         for name in names:
             assert (whole.folder / folder / name).read_bytes() == (killed.folder / folder / name).read_bytes()
     assert (whole.folder / "metrics.csv").read_bytes() == (killed.folder / "metrics.csv").read_bytes()
+
+
+def ensemble_of(folder):
+    workspace = Workspace.create(folder)
+    return [workspace.new_variant(FAMILY, {**TINY, "seed": seed, "epochs": 100_000}) for seed in range(3)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_ensemble_that_is_ended_saves_every_member_and_leaves_no_process(tmp_path, number):
+    # Three variants, two processes: a stack of two and one of one. On SIGKILL the orphans save and end by themselves.
+    variants = ensemble_of(tmp_path / "workspace")
+    settings = [f"{name}={value}" for name, value in TINY.items() if name != "epochs"]
+    command = ["train", FAMILY, *settings, "--epochs", "100000", "--seeds", "0:3", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dynascope", *command, "--schedule", "0,100000", "-w", str(tmp_path / "workspace")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not all(len(variant.metrics_file.read()["epoch"]) > 50 for variant in variants):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    deadline = time.monotonic() + 60
+    while any(variant.state == "training" for variant in variants):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    if number == signal.SIGTERM:
+        assert process.returncode == 130
+        assert "Interrupted; what was done is kept. To continue: dynascope train" in said
+    for variant in variants:
+        assert variant.state == "interrupted"
+        (saved,) = variant.resume_folder.epochs()
+        assert saved == len(variant.metrics_file.read()["epoch"]) > 50
+    while group_is_alive(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def group_is_alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -117,6 +117,7 @@ def train_many(
         say(f"{_count(count, 'variant')} in {_count(len(plan.tasks), 'stack')} of up to {largest}, in {where}.")
         _say_sizes(variants[0], Options(**chosen), count)
     total = sum(task.recipe.epochs * len(task.variants) for task in plan.tasks)
+    first: dict[str, int] = {}
     reached: dict[str, int] = {}
     begun = time.monotonic()
     with _bar() as bar:
@@ -127,9 +128,10 @@ def train_many(
             nonlocal shown
             bar.start()
             reached[name] = int(row["epoch"])
+            first.setdefault(name, reached[name])
             if (now := time.monotonic()) - shown > SHOWN:
                 shown = now
-                rate = sum(reached.values()) / (now - begun)
+                rate = (sum(reached.values()) - sum(first.values())) / (now - begun)
                 bar.update(task, completed=sum(reached.values()), metrics=f"{rate:,.0f} epochs/s")
 
         results = ensemble.train_ensemble(plan, progress)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -18,6 +20,7 @@ from typing import Any
 from dynascope.errors import DynascopeError, InvalidSetting, TrainingError
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
+from dynascope.training.interrupt import Interrupt
 from dynascope.training.loop import TrainingResult, start_of, train_stack
 from dynascope.training.recipe import KeepOptimizer, Recipe, resolved
 
@@ -152,10 +155,12 @@ def _stack_size(variant: Variant) -> int:
     return STACK_OF_SMALL if rows < SMALL_VARIANT else 1
 
 
-def _attempted(task: Task, progress: Callable[[Variant, Mapping[str, float]], None]) -> list[TrainingResult]:
+def _attempted(
+    task: Task, progress: Callable[[Variant, Mapping[str, float]], None], stop: Callable[[], bool] | None = None
+) -> list[TrainingResult]:
     """Train a stack; an error that ends it is the result of all its members."""
     try:
-        return train_stack(task.variants, task.recipe, progress)
+        return train_stack(task.variants, task.recipe, progress, stop)
     except DynascopeError as error:
         return [TrainingResult(variant.name, 0, 0, 0.0, error) for variant in task.variants]
 
@@ -175,21 +180,21 @@ def _shared_out(ensemble: Ensemble, progress: Progress) -> Iterator[TrainingResu
     context = multiprocessing.get_context("spawn")
     rows: Any = context.Queue()
     stop: Any = context.Event()
-    pool = ProcessPoolExecutor(
-        ensemble.workers, mp_context=context, initializer=_begin, initargs=(rows, stop, os.getpid())
-    )
-    with pool:
+    pool = ProcessPoolExecutor(ensemble.workers, mp_context=context, initializer=_begin, initargs=(rows, stop))
+    with pool, Interrupt() as interrupt:
         running = {pool.submit(_work, _order(task)): task for task in ensemble.tasks}
         try:
             while running:
                 done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                if interrupt.requested:
+                    raise KeyboardInterrupt
                 _relay(rows, progress)
                 for future in done:
                     yield from _results(future, running.pop(future))
             _relay(rows, progress)
         except BaseException:
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
             raise
 
 
@@ -220,36 +225,62 @@ def _order(task: Task) -> _Order:
     )
 
 
-_state: dict[str, Any] = {}
+@dataclass
+class _Here:
+    """What a worker process knows of itself."""
+
+    rows: Any
+    stop: Any
+    busy: bool = False
+    orphaned: bool = False
+
+    def is_over(self) -> bool:
+        return self.orphaned or bool(self.stop.is_set())
 
 
-def _begin(rows: Any, stop: Any, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # while waiting for work; training answers it by itself
-    _state.update(rows=rows, stop=stop, parent=parent)
+_here: _Here
+
+
+def _begin(rows: Any, stop: Any) -> None:
+    global _here
+    _here = _Here(rows, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # while waiting for work; training answers them by itself
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Where the parent was killed, let training save, and end."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        _here.orphaned = True
+        while _here.busy:
+            time.sleep(0.05)
+        os._exit(1)
 
 
 def _work(order: _Order) -> list[TrainingResult]:
+    if _here.is_over():
+        raise KeyboardInterrupt
+    _here.busy = True
+    try:
+        return _carried_out(order)
+    finally:
+        _here.busy = False
+
+
+def _carried_out(order: _Order) -> list[TrainingResult]:
     workspace = Workspace(order.workspace)
     variants = tuple(workspace.new_variant(order.family, settings) for settings in order.settings)
     shown: dict[str, float] = {}
 
     def progress(variant: Variant, row: Mapping[str, float]) -> None:
         now = time.monotonic()
-        if now - shown.get(variant.name, 0.0) < 0.2 and row["epoch"] < order.recipe.epochs:
-            return
-        shown[variant.name] = now
-        if _state["stop"].is_set() or os.getppid() != _state["parent"]:
-            os.kill(os.getpid(), signal.SIGTERM)  # saves, and ends
-        _state["rows"].put((variant.name, dict(row)))
+        if now - shown.get(variant.name, 0.0) > 0.2 or row["epoch"] >= order.recipe.epochs:
+            shown[variant.name] = now
+            _here.rows.put((variant.name, dict(row)))
 
-    results = _attempted(Task(variants, order.recipe), progress)
-    return [
-        TrainingResult(
-            one.variant,
-            one.started_at,
-            one.epochs,
-            one.seconds,
-            None if one.error is None else TrainingError(str(one.error)),
-        )
-        for one in results
-    ]
+    results = _attempted(Task(variants, order.recipe), progress, _here.is_over)
+    # An error of another class may not survive the way to the other process.
+    return [replace(one, error=None if one.error is None else TrainingError(str(one.error))) for one in results]

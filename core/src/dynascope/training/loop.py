@@ -116,6 +116,7 @@ def train_stack(
     variants: Sequence[Variant],
     recipe: Recipe,
     progress: Callable[[Variant, Mapping[str, float]], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> list[TrainingResult]:
     """Train variants as one stack, from the epoch that they have all reached.
 
@@ -125,9 +126,11 @@ def train_stack(
         variants: they share shapes and recipe, and all can go on from the same epoch.
         recipe: how they are trained.
         progress: called with the variant and its metrics of each epoch.
+        stop: asked at each epoch; once it says yes, training is interrupted, as by Ctrl-C.
 
     Raises:
         InvalidSetting, TrainingError, WorkspaceError: as ``train``; before anything is trained.
+        KeyboardInterrupt: interrupted; everything until then is saved.
     """
     with ExitStack() as locks:
         for variant in variants:
@@ -136,7 +139,7 @@ def train_stack(
         if starts == {None}:
             return [TrainingResult(variant.name, last, last, 0.0) for variant in variants for last in [_end(variant)]]
         (start,) = starts
-        return _Session(variants, recipe, start or 0, progress).run()
+        return _Session(variants, recipe, start or 0, progress, stop).run()
 
 
 class _Session:
@@ -148,9 +151,10 @@ class _Session:
         recipe: Recipe,
         start: int,
         progress: Callable[[Variant, Mapping[str, float]], None] | None,
+        stop: Callable[[], bool] | None,
     ) -> None:
         self.begun = self.saved_at = time.monotonic()
-        self.start, self.recipe, self.progress = start, recipe, progress
+        self.start, self.recipe, self.progress, self.stop = start, recipe, progress, stop
         self.everyone, self.alive = list(variants), list(variants)
         self.errors: dict[str, DynascopeError] = {}
         self.pending: list[tuple[int, Tensor]] = []
@@ -202,7 +206,7 @@ class _Session:
             if kept or time.monotonic() - self.saved_at > AUTOSAVE:
                 self._fetch()
                 self._save(checkpoint=kept)
-            if interrupt.requested:
+            if interrupt.requested or (self.stop is not None and self.stop()):
                 self._fetch()
                 self._save(checkpoint=False)
                 raise KeyboardInterrupt
