@@ -53,7 +53,7 @@ def test_a_value_that_breaks_its_rule_is_named_with_its_rule(family, settings, m
 
 def test_an_unknown_parameter_and_preset_suggest_the_nearest(family):
     with pytest.raises(
-        UnknownName, match=r"no parameter of family modular_addition_1layer 'sede'. Did you mean 'seed'"
+        UnknownName, match=r"no parameter of family modular_addition_1layer named 'sede'. Did you mean 'seed'"
     ):
         family.configure({"sede": 1})
     with pytest.raises(UnknownName, match=r"Did you mean 'nanda'"):

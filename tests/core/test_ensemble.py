@@ -191,3 +191,49 @@ def test_a_file_that_is_no_grid(tmp_path, content, message):
     file.write_text(content)
     with pytest.raises(InvalidSetting, match=message):
         read_grid(file)
+
+
+def test_what_was_begun_alone_goes_on_alone(variants):
+    for variant in variants:
+        train(variant, epochs=5, schedule="0,5")
+    plan = plan_ensemble(variants, workers=1, stack=3, epochs=10, schedule="0,5,10")
+    assert [len(task.variants) for task in plan.tasks] == [1, 1, 1]
+    train_ensemble(plan)
+    for variant in variants:
+        assert not variant.recipe["stacked"]
+        assert replay(variant, 3).check.exact
+        assert replay(variant, 8).check.exact
+
+
+def test_a_stack_of_which_some_were_trained_meanwhile_is_one_clear_error(variants):
+    plan = plan_ensemble(variants, workers=1, epochs=10, schedule="0,10")
+    train(variants[0], epochs=10, schedule="0,10")
+    (result, *_) = train_ensemble(plan)
+    assert "Another process has trained some of" in str(result.error)
+
+
+def test_a_process_that_dies_is_reported_and_the_others_go_on(variants, monkeypatch):
+    from dynascope.training import ensemble
+
+    started = []
+
+    def order(task, make=ensemble._order):
+        made = make(task)
+        if not started:  # the first worker cannot even open its workspace, and dies
+            made = ensemble._Order(made.workspace / "nowhere", made.family, made.settings, made.recipe)
+        started.append(task)
+        return made
+
+    monkeypatch.setattr(ensemble, "_order", order)
+    plan = plan_ensemble(variants, workers=2, stack=1, epochs=4, schedule="0,4")
+    results = train_ensemble(plan)
+    failed = [result for result in results if result.error is not None]
+    assert len(results) == 3
+    assert [result.variant for result in failed] == [plan.tasks[0].variants[0].name]
+    assert "ended with code 1" in str(failed[0].error)
+
+
+def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
+    file = tmp_path / "sweep.yaml"
+    file.write_text("parameters: {learning_rate: {values: [1e-3, 2.0e-3]}, optimizer: {values: [adam, sgd]}}")
+    assert read_grid(file) == {"learning_rate": [0.001, 0.002], "optimizer": ["adam", "sgd"]}

@@ -1,11 +1,16 @@
 """Any epoch again: from the nearest earlier state, and verified."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
+import torch
 from tiny import FAMILY, TINY
 
 from dynascope import CheckpointError, TrainingError, Workspace, train
 from dynascope.training.replay import add_checkpoints, replay
+from dynascope.training.stack import Stack
 
 
 def new(path, **settings):
@@ -38,8 +43,8 @@ def test_a_replayed_epoch_is_the_trained_one_to_the_last_bit(variant, dense):
             np.testing.assert_array_equal(moment.weights[name], array)
     assert moment.check.start == 40
     check = replay(variant, 23).check
-    assert (check.start, check.losses, check.checkpoints) == (20, 20, (40,))
-    assert "equal to the last bit to 20 recorded losses and to the checkpoint of epoch 40" in check.summary
+    assert (check.start, check.losses, check.checkpoints) == (20, 21, (40,))
+    assert "equal to the last bit to 21 recorded losses and to the checkpoint of epoch 40" in check.summary
 
 
 def test_a_variant_gives_the_weights_of_any_epoch(variant, dense):
@@ -91,6 +96,42 @@ def test_what_differs_is_said_and_not_added_unless_asked(variant):
     assert add_checkpoints(variant, "30", inexact=True).epochs == (30,)
     assert variant.checkpoint_folder.header(30)["inexact_replay"]["loss"] > 0
     assert "inexact_replay" not in variant.checkpoint_folder.header(20)
+
+
+def test_nothing_starts_from_an_inexact_epoch_or_is_compared_with_it(variant, monkeypatch):
+    step = Stack.step
+    with monkeypatch.context() as elsewhere:  # a machine that rounds differently
+
+        def rounding(self, **options):
+            metrics = step(self, **options)
+            with torch.no_grad():
+                self.weights["embed.weight"] *= 1 + 1e-6
+            return metrics
+
+        elsewhere.setattr(Stack, "step", rounding)
+        assert add_checkpoints(variant, "25:28", inexact=True).epochs == (25, 26, 27)
+    assert 25 not in variant.resumable
+    assert variant.optimizer_folder.epochs() == [0, 20, 40]
+    for epoch in (23, 29):
+        check = replay(variant, epoch).check
+        assert check.exact
+        assert (check.start, check.checkpoints) == (20, (40,) if epoch == 29 else ())
+
+
+def test_a_replay_beyond_the_last_checkpoint_compares_the_loss_of_its_target(tmp_path):
+    variant = new(tmp_path / "stopped")
+
+    def interrupt(row):
+        if row["epoch"] == 27:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(variant, schedule="0:40:20", progress=interrupt)
+    check = replay(variant, 25).check
+    assert (check.start, check.losses, check.checkpoints, check.exact) == (20, 6, (), True)
+    check = replay(variant, 28).check
+    assert (check.losses, check.exact) == (0, False)
+    assert "compared with nothing" in check.summary
 
 
 def test_a_warning_says_by_how_much_weights_differ(variant, caplog):

@@ -9,7 +9,7 @@ import torch
 from filelock import FileLock
 from tiny import FAMILY, TINY
 
-from dynascope import InvalidSetting, TrainingError, train
+from dynascope import CheckpointError, InvalidSetting, TrainingError, train
 from dynascope.store.workspace import Workspace
 from dynascope.training import loop
 from dynascope.training.compiling import pays
@@ -177,7 +177,7 @@ def test_what_cannot_be_continued_is_not_begun_again(tmp_path):
     variant = new(tmp_path)
     train(variant, epochs=6, schedule="0:6:3", keep_optimizer="none")
     before = files(variant)
-    with pytest.raises(InvalidSetting, match="without the optimizer's state, and cannot be continued"):
+    with pytest.raises(InvalidSetting, match="cannot be continued: the optimizer's state was not kept"):
         train(variant, epochs=9)
     assert files(variant) == before
 
@@ -345,3 +345,90 @@ def test_the_curves_join_the_epochs_that_were_measured(tmp_path):
     np.testing.assert_array_equal(train_curve.dimension_values("epoch"), np.arange(11))
     np.testing.assert_array_equal(test_curve.dimension_values("epoch"), [0, 4, 5, 8, 10])
     assert np.isfinite(test_curve.dimension_values("test_loss")).all()
+
+
+def test_nothing_is_deleted_before_it_is_sure_that_training_can_begin(tmp_path, monkeypatch):
+    variant = new(tmp_path)
+    train(variant, epochs=4, schedule="0,4")
+    before = files(variant)
+
+    def broken(self, config):
+        raise RuntimeError("no weights today")
+
+    monkeypatch.setattr(type(variant.family.base), "init", broken)
+    with pytest.raises(RuntimeError, match="no weights today"):  # and not taken for a lack of memory
+        train(variant, epochs=4, overwrite=True)
+    assert files(variant) == before
+
+
+def test_overwriting_forgets_the_old_recipe_and_what_was_replayed(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=6, schedule="0,6", keep_optimizer="none", eval_every=3)
+    variant.replayed_folder.write(3, replay(variant, 3).weights)
+    train(variant, epochs=4, schedule="every:1", overwrite=True)
+    assert variant.checkpoints == variant.optimizer_folder.epochs() == [0, 1, 2, 3, 4]
+    assert variant.replayed_folder.epochs() == []
+    assert (variant.recipe["eval_every"], variant.recipe["epochs"]) == (1, 4)
+    assert all(variant.weights(epoch) for epoch in variant.checkpoints)
+
+
+def test_checkpoints_are_never_trained_over_where_metrics_are_lost(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=6, schedule="0:6:2")
+    lines = variant.metrics_file.path.read_text().splitlines(keepends=True)
+    variant.metrics_file.path.write_text(lines[0])
+    before = files(variant)
+    with pytest.raises(InvalidSetting, match=r"trained to epoch 6 and cannot be continued: metrics.csv has 0 rows"):
+        train(variant, epochs=9)
+    assert files(variant) == before
+
+
+def test_a_denser_schedule_of_what_lies_behind_is_refused_with_the_way_to_it(tmp_path):
+    variant = new(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(variant, epochs=20, schedule="every:10", progress=interrupting(14))
+    with pytest.raises(InvalidSetting, match=r"to epoch 15, and epochs 5 of the schedule .*add .* 'every:5'"):
+        train(variant, epochs=20, schedule="every:5")
+    train(variant, epochs=20, schedule="0,10,18")
+    assert variant.checkpoints == variant.recipe["schedule"] == [0, 10, 18, 20]
+
+
+def test_a_longer_training_keeps_what_was_asked_for(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=10, schedule="every:5")
+    train(variant, epochs=20)
+    assert variant.checkpoints == [0, 5, 10, 15, 20]
+
+
+def test_a_longer_training_loses_no_measurement(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=10, schedule="0,10", eval_every=7)
+    train(variant, epochs=20, schedule="0,20")
+    measured = np.flatnonzero(np.isfinite(variant.metrics_file.read()["test_loss"])).tolist()
+    assert measured == [0, 7, 10, 14, 20]
+
+
+def test_states_that_were_kept_stay_when_less_is_kept(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=10, schedule="every:5")
+    train(variant, epochs=20, schedule="every:5", keep_optimizer="last")
+    assert variant.optimizer_folder.epochs() == [0, 5, 10, 20]
+
+
+def test_the_way_of_computing_is_that_of_the_beginning(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=4, schedule="0,4")
+    with pytest.raises(InvalidSetting, match="was begun not compiled, and goes on like that"):
+        train(variant, epochs=6, compiled=True)
+    assert variant.metadata["threads"] == variant.recipe["threads"]
+
+
+def test_a_damaged_state_says_that_an_earlier_one_can_be_used(tmp_path):
+    variant = new(tmp_path)
+    train(variant, epochs=4, schedule="every:2")
+    path = variant.optimizer_folder.file(4)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match="damaged.* Delete it: training then goes on from an earlier state"):
+        train(variant, epochs=6)
+    path.unlink()
+    assert train(variant, epochs=6).started_at == 2

@@ -130,7 +130,7 @@ def test_views_draw_in_a_notebook(shared):
     assert isinstance(at.view("neuron_map", neuron=5), hv.Image)
     losses = at.view("losses")
     assert any(isinstance(part, hv.VLine) for part in losses)
-    with pytest.raises(UnknownName, match="no control of view neuron_map 'nueron'. Did you mean 'neuron'"):
+    with pytest.raises(UnknownName, match="no control of view neuron_map named 'nueron'. Did you mean 'neuron'"):
         at.view("neuron_map", nueron=5)
     with pytest.raises(UnknownName, match="no view 'neuron_mp'. Did you mean 'neuron_map'"):
         at.view("neuron_mp")

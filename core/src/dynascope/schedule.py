@@ -84,14 +84,13 @@ def parse_schedule(
         elif preset:
             raise UnknownName("schedule", part, [*PRESETS, "grokking"])
         else:
-            chosen.update(_range(text, part))
-    if clip:
-        return sorted(epoch for epoch in chosen if epoch <= last)
-    if max(chosen) > last:
-        raise InvalidSetting(
-            f"Schedule {text!r} reaches epoch {max(chosen)}, but training ends at epoch {last}. "
-            "Train for more epochs, or end the schedule earlier."
-        )
+            epochs = _range(text, part)
+            if not clip and epochs[-1] > last:
+                raise InvalidSetting(
+                    f"Schedule {text!r} reaches epoch {epochs[-1]}, but training ends at epoch {last}. "
+                    "Train for more epochs, or end the schedule earlier."
+                )
+            chosen.update(range(epochs.start, min(epochs.stop, last + 1), epochs.step))
     return sorted(chosen)
 
 

@@ -133,7 +133,7 @@ def train(
         typer.Option(metavar="VARIANT", help="Delete this variant, and train it again.", show_default=False),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Train one variant a seed: '0:64', '1,5,7'.", show_default=False)
+        str | None, typer.Option(help="One variant a seed: '0:64' is 64 of them, '5' is seed 5.", show_default=False)
     ] = None,
     grid: Annotated[
         list[str] | None,
@@ -150,6 +150,8 @@ def train(
     """Train a variant, or continue it where it stopped; or many variants, with --seeds or --grid."""
     from dynascope.cli import training
 
+    if overwrite is not None and overwrite.startswith("-"):
+        raise typer.BadParameter("--overwrite needs the name of the variant: --overwrite VARIANT.")
     chosen = training.Options(epochs, schedule, keep_optimizer, eval_every, compiled)
     opened = _opened(workspace)
     if seeds is None and grid is None:

@@ -7,16 +7,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from dynascope.cli.tables import say
 from dynascope.cli.work import console, parse_settings
-from dynascope.errors import InvalidSetting, TrainingError
+from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
+from dynascope.store.atomic import publish
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 from dynascope.training import ensemble, grid, loop, recipe
@@ -49,15 +50,19 @@ def train(
 ) -> None:
     """Train one variant with a progress bar, and say what came of it."""
     settings = _with_epochs(parse_settings(pairs), options)
+    for name, value in settings.items():
+        if isinstance(value, str) and grid.RANGE.fullmatch(value):
+            raise InvalidSetting(f"{name}={value} is several values: use --grid {name}={value}.")
     variant = workspace.new_variant(family, settings, preset)
-    options = Options(**{**asdict(options), "epochs": variant.config.training.epochs})
+    options = _with_length(options, settings, preset, variant)
     if overwrite is not None and overwrite != variant.name:
         raise InvalidSetting(
             f"--overwrite names {overwrite!r}, but these settings are those of {variant.name!r}. Nothing was deleted."
         )
-    last = variant.config.training.epochs
-    if overwrite is None and recipe.reached(variant) is None:
-        _say_sizes(variant, options)
+    how = recipe.resolved(variant, **asdict(options), afresh=overwrite is not None)
+    last = how.epochs
+    if overwrite is not None or recipe.reached(variant) != last:
+        _say_sizes(variant, how)
     with _bar() as bar:
         task = bar.add_task("training", total=last, metrics="")
         shown = 0.0
@@ -103,11 +108,8 @@ def train_many(
             for variant in [workspace.new_variant(family, _with_epochs({**fixed, **point}, options), preset)]
         }.values()
     )
-    lengths = {variant.config.training.epochs for variant in variants}
-    chosen = asdict(options)
-    if len(lengths) == 1:
-        chosen["epochs"] = lengths.pop()
-    plan = ensemble.plan_ensemble(variants, stack=stack, workers=workers, **chosen)
+    options = _with_length(options, fixed, preset, variants[0])
+    plan = ensemble.plan_ensemble(variants, stack=stack, workers=workers, **asdict(options))
     count = sum(len(task.variants) for task in plan.tasks)
     if plan.finished:
         say(f"{_count(len(plan.finished), 'variant')} already trained: nothing to do for them.")
@@ -115,7 +117,7 @@ def train_many(
         largest = max(len(task.variants) for task in plan.tasks)
         where = "this process" if plan.workers == 1 else f"{plan.workers} processes"
         say(f"{_count(count, 'variant')} in {_count(len(plan.tasks), 'stack')} of up to {largest}, in {where}.")
-        _say_sizes(variants[0], Options(**chosen), count)
+        _say_sizes(plan.tasks[0].variants[0], plan.tasks[0].recipe, count)
     total = sum(task.recipe.epochs * len(task.variants) for task in plan.tasks)
     first: dict[str, int] = {}
     reached: dict[str, int] = {}
@@ -147,11 +149,13 @@ def train_many(
 def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify: bool) -> None:
     """Make an epoch again, say how it agrees with what was recorded, and keep its weights."""
     variant = workspace.variant(name)
-    if epoch in variant.checkpoints:
-        say(f"{variant.name} has a checkpoint of epoch {epoch}: {variant.checkpoint_folder.file(epoch)}")
-        return
     if out is not None and out.exists():
         raise InvalidSetting(f"{out} exists; name another file, nothing is overwritten.")
+    if epoch in variant.checkpoints:
+        say(f"{variant.name} has a checkpoint of epoch {epoch}: {variant.checkpoint_folder.file(epoch)}")
+        if out is not None:
+            _write(out, variant.checkpoint_folder.read(epoch))
+        return
     with _bar() as bar:
         task = bar.add_task("replaying", total=None, metrics="")
 
@@ -162,9 +166,7 @@ def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify
         moment = list(replaying.replay_epochs(variant, [epoch], verify=verify, progress=progress))[-1]
     say(f"{variant.name}, epoch {epoch}, replayed from epoch {moment.check.start}: {moment.check.summary}.")
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        save_file(moment.weights, out)
-        say(f"Written to {out}.")
+        _write(out, moment.weights)
     elif moment.check.exact:
         variant.replayed_folder.write(epoch, moment.weights)
         say(f"Kept in {variant.replayed_folder.file(epoch)}.")
@@ -192,12 +194,27 @@ def add_checkpoints(workspace: Workspace, name: str, schedule: str, inexact: boo
     )
 
 
+def _write(out: Path, weights: Mapping[str, Any]) -> None:
+    try:
+        with publish(out) as temporary:
+            temporary.write_bytes(save(dict(weights)))
+    except OSError as error:
+        raise WorkspaceError(f"Could not write {out}: {error.strerror}.") from None
+    say(f"Written to {out}.")
+
+
 def _with_epochs(settings: dict[str, Any], options: Options) -> dict[str, Any]:
     if options.epochs is None:
         return settings
     if "epochs" in settings:
         raise InvalidSetting("Setting 'epochs' is given twice: as epochs= and as --epochs.")
     return {**settings, "epochs": options.epochs}
+
+
+def _with_length(options: Options, settings: Mapping[str, Any], preset: str | None, variant: Variant) -> Options:
+    """Return the options with the length that the settings or the preset ask for, if they do."""
+    asked = "epochs" in settings or "epochs" in variant.family.base.presets.get(preset or "", {})
+    return replace(options, epochs=variant.config.training.epochs) if asked else options
 
 
 def _axes(
@@ -212,17 +229,24 @@ def _axes(
     axes: dict[str, list[Any]] = {}
     for pair in (*grids, *pairs):
         if pair in grids and pair.endswith((".yaml", ".yml")):
-            axes.update(grid.read_grid(Path(pair)))
-            continue
-        ((name, value),) = parse_settings([pair]).items()
-        if name in fixed or name in axes:
-            raise InvalidSetting(f"Setting {name!r} is given twice.")
-        text = pair.partition("=")[2]
-        single = isinstance(defaults.get(name), (list, tuple)) and isinstance(value, list)
-        if not single and (pair in grids or isinstance(value, list) or ":" in text):
-            axes[name] = grid.parse_axis(text)
+            found = grid.read_grid(Path(pair))
         else:
-            fixed[name] = value
+            ((name, value),) = parse_settings([pair]).items()
+            text = pair.partition("=")[2]
+            single = isinstance(defaults.get(name), (list, tuple)) and not any(
+                isinstance(item, list) for item in (value if isinstance(value, list) else ())
+            )
+            several = not single and (pair in grids or isinstance(value, list) or ":" in text)
+            found = {name: grid.parse_axis(text) if several else [value]}
+        for name, values in found.items():
+            if name in fixed or name in axes:
+                raise InvalidSetting(f"Setting {name!r} is given twice.")
+            if name == "epochs" and len(values) > 1:
+                raise InvalidSetting("epochs is the length of training, not what is trained: give one, as --epochs.")
+            if len(values) == 1:
+                fixed[name] = values[0]
+            else:
+                axes[name] = values
     if seeds is not None:
         if "seed" in fixed or "seed" in axes:
             raise InvalidSetting("Setting 'seed' is given twice: as seed= and as --seeds.")
@@ -268,8 +292,7 @@ def _command_to_continue(arguments: Sequence[str]) -> str:
     return shlex.join(["dynascope", *kept])
 
 
-def _say_sizes(variant: Variant, options: Options, variants: int = 1) -> None:
-    how = recipe.resolved(variant, **asdict(options))
+def _say_sizes(variant: Variant, how: recipe.Recipe, variants: int = 1) -> None:
     weights, state = recipe.size_on_disk(variant, len(how.schedule))
     kept = {"all": state, "last": state // len(how.schedule), "none": 0}[how.keep_optimizer]
     each = "" if variants == 1 else f" for each of {variants} variants"

@@ -34,10 +34,20 @@ class CheckpointFolder:
         path: the folder; it need not exist yet.
         identity: the variant's ``Config.digest``; a checkpoint of another variant is refused.
         family, variant: names for the header and for messages.
+        remedy: what to do about a damaged file, in a sentence.
     """
 
-    def __init__(self, path: Path, *, identity: str, family: str, variant: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        identity: str,
+        family: str,
+        variant: str,
+        remedy: str = "Restore it from a copy, or train the variant in another workspace.",
+    ) -> None:
         self.path, self.identity, self.family, self.variant = path, identity, family, variant
+        self.remedy = remedy
 
     def epochs(self) -> list[int]:
         """Return the epochs that have a checkpoint, ascending."""
@@ -103,7 +113,7 @@ class CheckpointFolder:
         if digest_of(weights) != stated:
             raise CheckpointError(
                 f"Checkpoint {self.file(epoch)} is damaged: its weights do not have the hash that its header states. "
-                "Restore it from a copy, or train the variant in another workspace."
+                f"{self.remedy}"
             )
         return weights
 
@@ -117,8 +127,7 @@ class CheckpointFolder:
             tensors = safe_open(path, framework="numpy")
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
-                f"Checkpoint {path} is damaged or not a safetensors file: {error}. "
-                "Restore it from a copy, or train the variant in another workspace."
+                f"Checkpoint {path} is damaged or not a safetensors file: {error}. {self.remedy}"
             ) from None
         header, wanted = _header(tensors), self._belonging(epoch)
         if header.get("format") != FORMAT or "weights_sha256" not in header:

@@ -13,7 +13,7 @@ from dynascope.contract.config import Config
 from dynascope.contract.family import Family
 from dynascope.errors import InvalidSetting, UnknownName, WorkspaceError
 from dynascope.plugins.registry import Registry
-from dynascope.schedule import parse_ranges
+from dynascope.schedule import parse_schedule
 from dynascope.store.atomic import read_json, write_json
 
 __all__ = ["DeclaredFamily", "FamilyFile", "as_provided", "read_family_file", "write_family_file"]
@@ -115,7 +115,7 @@ def read_family_file(path: Path, registry: Registry) -> DeclaredFamily:
         for analyzer in file.analyzers or ():
             registry.find("analyzers", analyzer)
         if file.schedule is not None:
-            parse_ranges(file.schedule)
+            parse_schedule(file.schedule, 0, clip=True)
     except (InvalidSetting, UnknownName) as error:
         raise WorkspaceError(f"{path}: {error}") from None
     return family

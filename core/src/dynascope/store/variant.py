@@ -176,17 +176,17 @@ class Variant:
     @cached_property
     def optimizer_folder(self) -> CheckpointFolder:
         """The optimizer's state, for the epochs that kept it."""
-        return self._folder_of("optimizer")
+        return self._folder_of("optimizer", remedy="Delete it: training then goes on from an earlier state.")
 
     @cached_property
     def resume_folder(self) -> CheckpointFolder:
         """Weights and optimizer state in one file, of the moment between checkpoints from which training goes on."""
-        return self._folder_of("resume")
+        return self._folder_of("resume", remedy="Delete it: training then goes on from an earlier state.")
 
     @cached_property
     def replayed_folder(self) -> CheckpointFolder:
         """Weights of epochs that were replayed; disposable."""
-        return self._folder_of("replayed")
+        return self._folder_of("replayed", remedy="Delete it: the epoch is then replayed again.")
 
     @property
     def folders_of_states(self) -> tuple[CheckpointFolder, ...]:
@@ -220,8 +220,15 @@ class Variant:
             parts[part][name] = array
         return parts["weights"], parts["optimizer"]
 
-    def _folder_of(self, name: str) -> CheckpointFolder:
-        return CheckpointFolder(self.folder / name, identity=self.identity, family=self.family.name, variant=self.name)
+    def forget_files(self) -> None:
+        """Look at the files anew: they were deleted, and with them the identity that they carried."""
+        for name in ("metrics_file", "checkpoint_folder", "optimizer_folder", "resume_folder", "replayed_folder"):
+            self.__dict__.pop(name, None)
+
+    def _folder_of(self, name: str, **remedy: str) -> CheckpointFolder:
+        return CheckpointFolder(
+            self.folder / name, identity=self.identity, family=self.family.name, variant=self.name, **remedy
+        )
 
     def artifacts_of(self, probe: str | None = None) -> Artifacts:
         """Return the artifacts under a probe; the family's default probe if none is named."""

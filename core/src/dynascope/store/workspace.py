@@ -171,9 +171,12 @@ class Workspace:
         folders = [
             folder for folder in self._variant_folders() if folder.name == short and family in ("", folder.parent.name)
         ]
-        if len(folders) != 1:
+        if len(folders) > 1:
+            choices = " or ".join(f"{folder.parent.name}/{folder.name}" for folder in folders)
+            raise InvalidSetting(f"{len(folders)} variants are named {short!r}. Say which: {choices}.")
+        if not folders:
             names = [folder.name for folder in self._variant_folders()]
-            if len(folders) > 1 or family:
+            if family:
                 names = [f"{folder.parent.name}/{folder.name}" for folder in self._variant_folders()]
             raise UnknownName("variant", name, names)
         return self._open(folders[0])

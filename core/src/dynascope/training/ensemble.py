@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import multiprocessing.connection
 import os
-import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +80,7 @@ def plan_ensemble(
         epochs, schedule, keep_optimizer, eval_every, compiled: as for ``train``.
 
     Raises:
-        InvalidSetting: a number below 1, or a schedule that does not parse.
+        InvalidSetting: a number below 1, or something for which all variants are refused.
     """
     for name, number in (("stack", stack), ("workers", workers)):
         if number is not None and number < 1:
@@ -94,16 +92,16 @@ def plan_ensemble(
     groups: dict[str, list[tuple[Variant, Recipe]]] = {}
     finished, refused = [], []
     for variant in variants:
-        recipe = resolved(
-            variant,
-            epochs=epochs,
-            schedule=schedule,
-            keep_optimizer=keep_optimizer,
-            eval_every=eval_every,
-            compiled=compiled,
-            threads=threads,
-        )
         try:
+            recipe = resolved(
+                variant,
+                epochs=epochs,
+                schedule=schedule,
+                keep_optimizer=keep_optimizer,
+                eval_every=eval_every,
+                compiled=compiled,
+                threads=threads,
+            )
             start = start_of(variant, recipe)
         except DynascopeError as error:
             refused.append(TrainingResult(variant.name, 0, 0, 0.0, error))
@@ -112,11 +110,16 @@ def plan_ensemble(
             finished.append(variant)
         else:
             groups.setdefault(_kind(variant, recipe, start), []).append((variant, recipe))
+    if len(refused) == len(variants) > 0 and refused[0].error is not None:
+        raise refused[0].error
     tasks = []
     for group in groups.values():
+        first, recipe = group[0]
         share = -(-len(group) // workers)
-        size = min(stack or _stack_size(group[0][0]), share)
-        recipe = replace(group[0][1], stacked=group[0][1].stacked or size > 1)
+        size = min(stack or _stack_size(first), share)
+        if first.recipe and not recipe.stacked:
+            size = 1  # begun alone, and it goes on alone: else it could not be replayed
+        recipe = replace(recipe, stacked=recipe.stacked or size > 1)
         members = iter(group)
         while chunk := tuple(islice(members, size)):
             tasks.append(Task(tuple(variant for variant, _ in chunk), recipe))
@@ -144,7 +147,7 @@ def _kind(variant: Variant, recipe: Recipe, start: int) -> str:
     """Return what variants of one stack have in common."""
     draws = variant.family.base.draws
     common = {name: value for name, value in variant.config.identity.items() if name not in draws}
-    return json.dumps([variant.family.name, common, recipe.stored, start], sort_keys=True)
+    return json.dumps([variant.family.name, common, recipe.stored, start, bool(variant.recipe)], sort_keys=True)
 
 
 def _stack_size(variant: Variant) -> int:
@@ -165,7 +168,7 @@ def _attempted(
         return [TrainingResult(variant.name, 0, 0, 0.0, error) for variant in task.variants]
 
 
-# In other processes. They get names and settings, never objects.
+# In other processes, one a task. They get names and settings, never objects.
 
 
 @dataclass(frozen=True)
@@ -176,45 +179,70 @@ class _Order:
     recipe: Recipe
 
 
+@dataclass
+class _Running:
+    """A process, what it works on, and where its reports come from."""
+
+    task: Task
+    process: Any
+    reports: Connection
+    results: list[TrainingResult] | None = None
+
+    def read(self, progress: Progress) -> None:
+        """Take in what was reported."""
+        try:
+            while self.reports.poll():
+                kind, *content = self.reports.recv()
+                if kind == "row":
+                    progress(*content)
+                else:
+                    (self.results,) = content
+        except EOFError:
+            return
+
+    def end(self) -> list[TrainingResult]:
+        """Return the results; where the process ended without any (killed for its memory, most often), that."""
+        self.process.join()
+        if self.results is not None:
+            return self.results
+        names = ", ".join(variant.name for variant in self.task.variants)
+        error = TrainingError(
+            f"The process that trained {names} ended with code {self.process.exitcode}, as one does that is killed. "
+            "Run the command again to continue, with fewer --workers if there was no memory left."
+        )
+        return [TrainingResult(variant.name, 0, 0, 0.0, error) for variant in self.task.variants]
+
+
 def _shared_out(ensemble: Ensemble, progress: Progress) -> Iterator[TrainingResult]:
     context = multiprocessing.get_context("spawn")
-    rows: Any = context.Queue()
-    stop: Any = context.Event()
-    pool = ProcessPoolExecutor(ensemble.workers, mp_context=context, initializer=_begin, initargs=(rows, stop))
-    with pool, Interrupt() as interrupt:
-        running = {pool.submit(_work, _order(task)): task for task in ensemble.tasks}
+    stop = context.Event()
+    waiting = list(reversed(ensemble.tasks))
+    running: list[_Running] = []
+    with Interrupt() as interrupt:
         try:
-            while running:
-                done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            while waiting or running:
+                while waiting and len(running) < ensemble.workers:
+                    task = waiting.pop()
+                    reports, sender = context.Pipe(duplex=False)
+                    process = context.Process(target=_work, args=(_order(task), sender, stop))
+                    process.start()
+                    sender.close()
+                    running.append(_Running(task, process, reports))
+                wait([one.process.sentinel for one in running], timeout=0.2)
+                for one in tuple(running):
+                    ended = not one.process.is_alive()
+                    one.read(progress)
+                    if ended:
+                        running.remove(one)
+                        yield from one.end()
                 if interrupt.requested:
                     raise KeyboardInterrupt
-                _relay(rows, progress)
-                for future in done:
-                    yield from _results(future, running.pop(future))
-            _relay(rows, progress)
-        except BaseException:
+        finally:
             stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _results(future: Future[list[TrainingResult]], task: Task) -> list[TrainingResult]:
-    try:
-        return future.result()
-    except KeyboardInterrupt:
-        raise
-    except Exception as error:  # the process died: killed for its memory, most often
-        text = f"The process that trained {', '.join(variant.name for variant in task.variants)} ended: {error}"
-        return [TrainingResult(variant.name, 0, 0, 0.0, TrainingError(text)) for variant in task.variants]
-
-
-def _relay(rows: Any, progress: Progress) -> None:
-    while True:
-        try:
-            name, row = rows.get_nowait()
-        except queue.Empty:
-            return
-        progress(name, row)
+            for one in running:
+                while one.process.is_alive():  # it saves; its reports are read, so that it never waits for that
+                    one.read(lambda name, row: None)
+                    one.process.join(0.05)
 
 
 def _order(task: Task) -> _Order:
@@ -225,52 +253,10 @@ def _order(task: Task) -> _Order:
     )
 
 
-@dataclass
-class _Here:
-    """What a worker process knows of itself."""
-
-    rows: Any
-    stop: Any
-    busy: bool = False
-    orphaned: bool = False
-
-    def is_over(self) -> bool:
-        return self.orphaned or bool(self.stop.is_set())
-
-
-_here: _Here
-
-
-def _begin(rows: Any, stop: Any) -> None:
-    global _here
-    _here = _Here(rows, stop)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # while waiting for work; training answers them by itself
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Where the parent was killed, let training save, and end."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        _here.orphaned = True
-        while _here.busy:
-            time.sleep(0.05)
-        os._exit(1)
-
-
-def _work(order: _Order) -> list[TrainingResult]:
-    if _here.is_over():
-        raise KeyboardInterrupt
-    _here.busy = True
-    try:
-        return _carried_out(order)
-    finally:
-        _here.busy = False
-
-
-def _carried_out(order: _Order) -> list[TrainingResult]:
+def _work(order: _Order, reports: Connection, stop: Any) -> None:
+    """Train a stack, and report; saves and ends when told to, or when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until training answers it, and after
+    parent = os.getppid()
     workspace = Workspace(order.workspace)
     variants = tuple(workspace.new_variant(order.family, settings) for settings in order.settings)
     shown: dict[str, float] = {}
@@ -279,8 +265,16 @@ def _carried_out(order: _Order) -> list[TrainingResult]:
         now = time.monotonic()
         if now - shown.get(variant.name, 0.0) > 0.2 or row["epoch"] >= order.recipe.epochs:
             shown[variant.name] = now
-            _here.rows.put((variant.name, dict(row)))
+            report("row", variant.name, dict(row))
 
-    results = _attempted(Task(variants, order.recipe), progress, _here.is_over)
-    # An error of another class may not survive the way to the other process.
-    return [replace(one, error=None if one.error is None else TrainingError(str(one.error))) for one in results]
+    def report(*content: Any) -> None:
+        with suppress(BrokenPipeError):  # the parent is gone
+            reports.send(content)
+
+    def is_over() -> bool:
+        return bool(stop.is_set()) or os.getppid() != parent
+
+    with suppress(KeyboardInterrupt):
+        results = _attempted(Task(variants, order.recipe), progress, is_over)
+        # An error of another class may not survive the way to the other process.
+        report("done", [replace(one, error=one.error and TrainingError(str(one.error))) for one in results])

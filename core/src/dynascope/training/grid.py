@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from dynascope.errors import InvalidSetting
 
-__all__ = ["parse_axis", "parse_grid", "read_grid", "settings_of"]
+__all__ = ["RANGE", "parse_axis", "parse_grid", "read_grid", "settings_of"]
 
 RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(\d+))?")
 LARGEST = 100_000
@@ -97,12 +98,20 @@ def _values(text: str, part: str) -> Sequence[Any]:
         return [part]
 
 
+def _number(value: Any) -> Any:
+    """Return a number that YAML takes for text (``1e-3``, without a point) as a number."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return float(value)
+    return value
+
+
 def _axis(path: Path, name: str, entry: Any) -> list[Any]:
     if isinstance(entry, dict):
         if "value" in entry:
-            return [entry["value"]]
+            return [_number(entry["value"])]
         if isinstance(entry.get("values"), list) and entry["values"]:
-            return list(entry["values"])
+            return [_number(value) for value in entry["values"]]
         low, high = entry.get("min"), entry.get("max")
         if isinstance(low, int) and isinstance(high, int) and low <= high:
             return list(range(low, high + 1))

@@ -22,7 +22,7 @@ from filelock import Timeout
 
 from dynascope.errors import DynascopeError, InvalidSetting, TrainingError, WorkspaceError
 from dynascope.store.atomic import remove_leftovers, write_json
-from dynascope.store.metrics import COLUMNS, MetricsWriter
+from dynascope.store.metrics import COLUMNS
 from dynascope.store.variant import Variant
 from dynascope.training.interrupt import Interrupt
 from dynascope.training.memory import keep_freed_memory
@@ -103,10 +103,9 @@ def train(
         keep_optimizer=keep_optimizer,
         eval_every=eval_every,
         compiled=compiled,
+        afresh=overwrite,
     )
-    if overwrite:
-        _delete(variant)
-    (result,) = train_stack([variant], recipe, progress and (lambda _, row: progress(row)))
+    (result,) = train_stack([variant], recipe, progress and (lambda _, row: progress(row)), overwrite=overwrite)
     if result.error is not None:
         raise result.error
     return result
@@ -117,6 +116,8 @@ def train_stack(
     recipe: Recipe,
     progress: Callable[[Variant, Mapping[str, float]], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> list[TrainingResult]:
     """Train variants as one stack, from the epoch that they have all reached.
 
@@ -127,6 +128,7 @@ def train_stack(
         recipe: how they are trained.
         progress: called with the variant and its metrics of each epoch.
         stop: asked at each epoch; once it says yes, training is interrupted, as by Ctrl-C.
+        overwrite: delete what was trained of them, once it is sure that training can begin.
 
     Raises:
         InvalidSetting, TrainingError, WorkspaceError: as ``train``; before anything is trained.
@@ -135,11 +137,13 @@ def train_stack(
     with ExitStack() as locks:
         for variant in variants:
             lock(variant, locks)
-        starts = {start_of(variant, recipe) for variant in variants}
+        starts = {0 if overwrite else start_of(variant, recipe) for variant in variants}
         if starts == {None}:
             return [TrainingResult(variant.name, last, last, 0.0) for variant in variants for last in [_end(variant)]]
-        (start,) = starts
-        return _Session(variants, recipe, start or 0, progress, stop).run()
+        if len(starts) > 1:
+            names = ", ".join(variant.name for variant in variants)
+            raise TrainingError(f"Another process has trained some of {names} meanwhile. Run the command again.")
+        return _Session(variants, recipe, starts.pop() or 0, progress, stop, overwrite).run()
 
 
 class _Session:
@@ -152,6 +156,7 @@ class _Session:
         start: int,
         progress: Callable[[Variant, Mapping[str, float]], None] | None,
         stop: Callable[[], bool] | None,
+        overwrite: bool,
     ) -> None:
         self.begun = self.saved_at = time.monotonic()
         self.start, self.recipe, self.progress, self.stop = start, recipe, progress, stop
@@ -162,6 +167,15 @@ class _Session:
             for folder in (variant.folder, *(folder.path for folder in variant.folders_of_states)):
                 remove_leftovers(folder)
         self.stack = new_stack(variants, recipe)
+        if overwrite:
+            for variant in variants:
+                _delete(variant)
+        # Checkpoints that lie ahead are measured again as they were, and states that were kept with all of them stay.
+        self.present = {epoch for variant in variants for epoch in variant.checkpoints}
+        self.states = {
+            variant.name: variant.optimizer_folder.epochs() if variant.recipe.get("keep_optimizer") == "all" else []
+            for variant in variants
+        }
         for variant in variants:
             variant.save_config(**recipe.stored)
         if start:
@@ -172,7 +186,7 @@ class _Session:
     def run(self) -> list[TrainingResult]:
         """Train to the end, or until everyone has diverged."""
         for variant in self.alive:
-            _note_state(variant, "training", self.start, self.begun)
+            self._note_state(variant, "training")
         state = "interrupted"
         try:
             with ExitStack() as files, threads(self.recipe.threads), Interrupt() as interrupt:
@@ -184,7 +198,7 @@ class _Session:
             state = "trained"
         finally:
             for variant in self.alive:
-                _note_state(variant, state, self.stack.epoch, self.begun)
+                self._note_state(variant, state)
         for variant in self.alive:
             variant.resume_folder.keep(())
         return [
@@ -214,7 +228,7 @@ class _Session:
                 self.pending.append((epoch, self._guarded(self.stack.evaluate)))
                 self._fetch()
                 break
-            test = epoch % every == 0 or kept
+            test = epoch % every == 0 or kept or epoch in self.present
             self.pending.append((epoch, self._guarded(partial(self.stack.step, test=test))))
             if self.stack.device.type == "cpu" or len(self.pending) >= BUFFERED:
                 self._fetch()
@@ -223,7 +237,7 @@ class _Session:
         try:
             return work()
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "memory" in str(error):
+            if _is_lack_of_memory(error):
                 raise TrainingError(
                     f"Out of memory at epoch {self.stack.epoch} of {self.everyone[0].name}"
                     + (f" and {len(self.everyone) - 1} others stacked with it" if len(self.everyone) > 1 else "")
@@ -256,36 +270,49 @@ class _Session:
     def _drop(self) -> None:
         for variant in self.alive:
             if variant.name in self.errors:
-                _note_state(variant, "diverged", self.stack.epoch, self.begun)
+                self._note_state(variant, "diverged")
         kept = [index for index, variant in enumerate(self.alive) if variant.name not in self.errors]
         self.alive = [self.alive[index] for index in kept]
         if self.alive:
             self.stack.keep(kept)
 
+    def _note_state(self, variant: Variant, state: str) -> None:
+        write_json(
+            variant.folder / "metadata.json",
+            {
+                "state": state,
+                "epoch": self.stack.epoch,
+                "first_started": variant.metadata.get("first_started") or _now(),
+                "updated": _now(),
+                "seconds": round(time.monotonic() - self.begun, 3),
+                "device": self.stack.device_name,
+                "threads": self.recipe.threads,
+                "platform": platform.platform(),
+                "versions": {name: metadata.version(name) for name in ("dynascope", "torch", "numpy", "safetensors")},
+            },
+        )
+
     def _save(self, *, checkpoint: bool) -> None:
         """Keep the current epoch. The checkpoint comes last: where it is, all that belongs to it is."""
         for index, variant in enumerate(self.alive):
             if self.stack.is_finite(index):
-                _save(variant, self.stack, index, self.writers[variant.name], self.recipe, checkpoint=checkpoint)
+                self._save_one(variant, index, checkpoint=checkpoint)
         self.saved_at = time.monotonic()
 
-
-def _save(
-    variant: Variant, stack: Stack, member: int, metrics: MetricsWriter, recipe: Recipe, *, checkpoint: bool
-) -> None:
-    epoch = stack.epoch
-    metrics.sync()
-    weights, state = stack.weight_arrays(member), stack.optimizer_arrays(member)
-    resume = not checkpoint or recipe.keep_optimizer == "none"
-    if resume:
-        variant.write_resume(epoch, weights, state)
-    if checkpoint:
-        if recipe.keep_optimizer != "none":
-            variant.optimizer_folder.write(epoch, state)
-        variant.checkpoint_folder.write(epoch, weights)
-        if recipe.keep_optimizer == "last":
-            variant.optimizer_folder.keep((epoch,))
-    variant.resume_folder.keep((epoch,) if resume else ())
+    def _save_one(self, variant: Variant, member: int, *, checkpoint: bool) -> None:
+        epoch, keep = self.stack.epoch, self.recipe.keep_optimizer
+        self.writers[variant.name].sync()
+        weights, state = self.stack.weight_arrays(member), self.stack.optimizer_arrays(member)
+        resume = not checkpoint or keep == "none"
+        if resume:
+            variant.write_resume(epoch, weights, state)
+        if checkpoint:
+            if keep != "none":
+                variant.optimizer_folder.write(epoch, state)
+            variant.checkpoint_folder.write(epoch, weights)
+            if keep == "last":
+                variant.optimizer_folder.keep((*self.states[variant.name], epoch))
+        variant.resume_folder.keep((epoch,) if resume else ())
 
 
 def new_stack(variants: Sequence[Variant], recipe: Recipe) -> Stack:
@@ -302,7 +329,9 @@ def new_stack(variants: Sequence[Variant], recipe: Recipe) -> Stack:
                 family, [variant.config for variant in variants], compiled=recipe.compiled, stacked=recipe.stacked
             )
     except (MemoryError, RuntimeError) as error:
-        raise TrainingError(f"Variant {variants[0].name} does not fit into memory: {error}") from None
+        if _is_lack_of_memory(error):
+            raise TrainingError(f"Variant {variants[0].name} does not fit into memory: {error}") from None
+        raise
 
 
 def start_of(variant: Variant, recipe: Recipe) -> int | None:
@@ -314,7 +343,7 @@ def start_of(variant: Variant, recipe: Recipe) -> int | None:
     if variant.origin:
         raise InvalidSetting(
             f"Variant {variant.name} was imported, without the optimizer's state: it cannot be continued. "
-            "Train a variant of the same settings instead: dynascope train."
+            "What is trained here is another variant: give it another name in another workspace, or other settings."
         )
     done = reached(variant)
     if done is not None and done >= recipe.epochs:
@@ -325,11 +354,12 @@ def start_of(variant: Variant, recipe: Recipe) -> int | None:
             f"Variant {variant.name} has already been trained to epoch {resume}; epochs must be at least that, "
             f"got {recipe.epochs}. What was done is never cut off."
         )
-    newest = max(variant.checkpoints, default=0)
-    if newest and not resume and not variant.optimizer_folder.epochs():
+    newest, rows = max(variant.checkpoints, default=0), len(variant.metrics_file.read()["epoch"])
+    if rows < newest or (newest and not resume):
+        lacks = f"metrics.csv has {rows} rows only" if rows < newest else "the optimizer's state was not kept"
         raise InvalidSetting(
-            f"Variant {variant.name} was trained to epoch {newest} without the optimizer's state, and cannot be "
-            f"continued. Train it again from the beginning with --overwrite {variant.name} --keep-optimizer all."
+            f"Variant {variant.name} was trained to epoch {newest} and cannot be continued: {lacks}. Nothing is "
+            f"trained anew over what is there; --overwrite {variant.name} begins again."
         )
     return resume
 
@@ -367,15 +397,19 @@ def lock(variant: Variant, locks: ExitStack) -> None:
 
 
 def _delete(variant: Variant) -> None:
-    """Delete what was trained. The config goes last: what is half deleted still says whose it is."""
-    with ExitStack() as locks:
-        lock(variant, locks)
-        for name in ("metadata.json", "resume", "optimizer", "checkpoints", "artifacts", "metrics.csv", "config.json"):
-            path = variant.folder / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    """Delete what was trained, the lock being held. The config goes last: what is half deleted says whose it is."""
+    folders = ("resume", "replayed", "optimizer", "checkpoints", "artifacts")
+    for name in ("metadata.json", *folders, "metrics.csv", "config.json"):
+        path = variant.folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    variant.forget_files()
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "memory" in str(error)
 
 
 def _end(variant: Variant) -> int:
@@ -389,27 +423,6 @@ def _no_number(row: Mapping[str, float], *, measured_test: bool) -> str:
         if not math.isfinite(row[f"{split}_loss"]):
             return f"the {split} loss is {row[f'{split}_loss']}"
     return ""
-
-
-def _note_state(variant: Variant, state: str, epoch: int, begun: float) -> None:
-    import torch
-
-    earlier = variant.metadata
-    cuda = variant.config.training.device == "cuda"
-    write_json(
-        variant.folder / "metadata.json",
-        {
-            "state": state,
-            "epoch": epoch,
-            "first_started": earlier.get("first_started") or _now(),
-            "updated": _now(),
-            "seconds": round(time.monotonic() - begun, 3),
-            "device": torch.cuda.get_device_name() if cuda and torch.cuda.is_available() else "cpu",
-            "threads": torch.get_num_threads(),
-            "platform": platform.platform(),
-            "versions": {name: metadata.version(name) for name in ("dynascope", "torch", "numpy", "safetensors")},
-        },
-    )
 
 
 def _now() -> str:

@@ -25,6 +25,7 @@ class Recipe:
     Attributes:
         epochs: the epoch at which training ends.
         schedule: the epochs that are kept, ascending.
+        asked_schedule: the schedule as it was asked for; None for the family's.
         keep_optimizer: with which checkpoints the optimizer's state is kept.
         eval_every: the test split is measured every so many epochs, and at each checkpoint.
         compiled: whether the pass is compiled.
@@ -34,6 +35,7 @@ class Recipe:
 
     epochs: int
     schedule: tuple[int, ...]
+    asked_schedule: str | None
     keep_optimizer: KeepOptimizer
     eval_every: int
     compiled: bool
@@ -55,12 +57,19 @@ def resolved(
     eval_every: int | None = None,
     compiled: bool | None = None,
     threads: int | None = None,
+    afresh: bool = False,
 ) -> Recipe:
     """Return a variant's recipe: what is asked for, or else as before, or else the default.
 
+    What decides roundings (``compiled``, ``threads``, ``stacked``) is that of the beginning, so that the whole of
+    training can be replayed.
+
+    Args:
+        afresh: forget what was before.
+
     Raises:
         InvalidSetting, UnknownName: a value that breaks its rule; a schedule that cannot be kept any more; a device
-            that is not there.
+            that is not there; another way of computing than before.
     """
     import torch
 
@@ -68,27 +77,38 @@ def resolved(
     from dynascope.training.stack import device_of
 
     device_of(variant.config)
-    stored = variant.recipe
+    stored = {} if afresh else variant.recipe
     last = epochs if epochs is not None else stored.get("epochs", variant.config.training.epochs)
     every = eval_every if eval_every is not None else stored.get("eval_every", 1)
     for name, value in (("epochs", last), ("eval_every", every)):
         if value < 1:
             raise InvalidSetting(f"{name} must be at least 1, got {value}.")
-    wanted = _schedule(variant, schedule, last)
-    if schedule is not None and reached(variant) == last:
-        lost = sorted(set(wanted) - set(variant.checkpoints))
-        if lost:
+    asked = schedule if schedule is not None else stored.get("asked_schedule")
+    wanted = _schedule(variant, asked, last, clip=schedule is None)
+    if stored:
+        present = set(variant.checkpoints)
+        behind = reached(variant) or max(variant.resumable, default=0)
+        lost = [epoch for epoch in wanted if epoch < behind and epoch not in present]
+        if lost and schedule is not None and behind <= last:
             raise InvalidSetting(
-                f"Variant {variant.name} is already trained to epoch {last}, and epochs {few(lost)} of the schedule "
-                f"were not kept. Make them by replay: dynascope checkpoints add {variant.name} {schedule!r}"
+                f"Variant {variant.name} has been trained to epoch {behind}, and epochs {few(lost)} of the schedule "
+                "were not kept. Leave --schedule out; once it is trained, they can be made again: "
+                f"dynascope checkpoints add {variant.name} {schedule!r}"
             )
+        wanted = sorted({*wanted} - {*lost} | {epoch for epoch in stored.get("schedule", ()) if epoch in present})
+    if compiled is not None and stored.get("compiled", compiled) != compiled:
+        raise InvalidSetting(
+            f"Variant {variant.name} was begun {'' if stored['compiled'] else 'not '}compiled, and goes on like that: "
+            "else it could not be replayed. Leave out --compile and --no-compile."
+        )
     if compiled is None:
         compiled = stored["compiled"] if "compiled" in stored else pays(_rows(variant), last)
     keep = keep_optimizer or stored.get("keep_optimizer")
     if keep is None:
         keep = "all" if size_on_disk(variant, len(wanted))[1] <= SMALL else "last"
     threads = stored.get("threads") or threads or torch.get_num_threads()
-    return Recipe(last, tuple(wanted), keep, every, compiled, threads, stored.get("stacked", False))
+    stacked = stored.get("stacked", False)
+    return Recipe(last, tuple(wanted), asked, keep, every, compiled, threads, stacked)
 
 
 def reached(variant: Variant) -> int | None:
@@ -111,16 +131,14 @@ def few(epochs: list[int]) -> str:
     return ", ".join(map(str, epochs[:5])) + (f" and {len(epochs) - 5} more" if len(epochs) > 5 else "")
 
 
-def _schedule(variant: Variant, schedule: str | None, last: int) -> list[int]:
-    """Return the epochs that were asked for, or those of earlier training, or the family's."""
+def _schedule(variant: Variant, asked: str | None, last: int, *, clip: bool) -> list[int]:
+    """Return the epochs that were asked for, or else the family's."""
     whole = variant.config.training.model_copy(update={"epochs": last})
     config = Config(variant.config.family, variant.config.parameters, variant.config.architecture, whole)
     default = variant.family.schedule(config)
-    if schedule is not None:
-        return parse_schedule(schedule, last, family=default)
-    if variant.recipe.get("epochs") == last and variant.recipe.get("schedule"):
-        return list(variant.recipe["schedule"])
-    return parse_schedule(default, last, clip=True)
+    if asked is None:
+        return parse_schedule(default, last, clip=True)
+    return parse_schedule(asked, last, family=default, clip=clip)
 
 
 def _rows(variant: Variant) -> int:

@@ -19,6 +19,7 @@ from dynascope.digest import digest_of
 from dynascope.errors import CheckpointError, TrainingError
 from dynascope.schedule import parse_schedule
 from dynascope.store.variant import Variant
+from dynascope.training.interrupt import Interrupt
 from dynascope.training.loop import lock, new_stack, threads
 from dynascope.training.recipe import few, resolved
 
@@ -49,12 +50,15 @@ class Check:
 
     @property
     def exact(self) -> bool:
-        """Whether everything that was compared agrees to the last bit."""
-        return self.loss_difference == 0 and self.weight_difference == 0
+        """Whether something was compared, and all of it agrees to the last bit."""
+        compared = self.losses > 0 or len(self.checkpoints) > 0
+        return compared and self.loss_difference == 0 and self.weight_difference == 0
 
     @property
     def summary(self) -> str:
         """The check in one sentence."""
+        if not self.losses and not self.checkpoints:
+            return "compared with nothing, because neither losses nor checkpoints were recorded there"
         what = [f"{self.losses} recorded losses"]
         if self.checkpoints:
             plural = "s" if len(self.checkpoints) > 1 else ""
@@ -137,6 +141,7 @@ def replay_epochs(
     _check_reach(variant, targets)
     recorded = variant.metrics_file.read()
     losses = dict(zip(recorded["epoch"].tolist(), recorded["train_loss"].tolist(), strict=True))
+    final = max(losses, default=-1)
     stored = frozenset(variant.checkpoints)
     legs = _legs(targets, sorted({0, *variant.resumable}), sorted(stored) if verify else [])
     total, done = sum(end - start for start, end, _ in legs), 0
@@ -154,15 +159,16 @@ def replay_epochs(
                 moment = None
                 if epoch in wanted:
                     moment = Moment(epoch, _copied(stack.weight_arrays()), _copied(stack.optimizer_arrays()), check)
-                if epoch < end:
-                    loss = float(stack.step(test=False)[0, 0])
-                    if epoch in losses:
-                        check.losses += 1
-                        difference = abs(loss - losses[epoch]) / (abs(losses[epoch]) or 1.0)
-                        check.loss_difference = max(check.loss_difference, difference)
-                    done += 1
-                    if progress is not None:
-                        progress(done, total)
+                # As it was recorded: by an evaluation at the very end, by a step everywhere else.
+                measured = stack.evaluate() if epoch == final else stack.step(test=False)
+                loss = float(measured[0, 0])
+                if epoch in losses:
+                    check.losses += 1
+                    difference = abs(loss - losses[epoch]) / (abs(losses[epoch]) or 1.0)
+                    check.loss_difference = max(check.loss_difference, difference)
+                done += epoch < end
+                if progress is not None:
+                    progress(done, total)
                 if moment is not None:
                     yield moment
 
@@ -184,6 +190,7 @@ def add_checkpoints(
         InvalidSetting: a schedule that does not parse, or that goes beyond what was trained.
         CheckpointError: the variant was not trained here.
         TrainingError: the replay does not agree with what was recorded, or another process trains the variant.
+        KeyboardInterrupt: interrupted; what was added until then stays.
     """
     last = max(variant.checkpoints, default=0)
     present = set(variant.checkpoints)
@@ -194,14 +201,21 @@ def add_checkpoints(
     keep_state = variant.recipe.get("keep_optimizer") == "all"
     added: list[int] = []
     check = Check(0)
-    with ExitStack() as locks:
+
+    def going_on(done: int, total: int) -> None:
+        if interrupt.requested:
+            raise KeyboardInterrupt
+        if progress is not None:
+            progress(done, total)
+
+    with ExitStack() as locks, Interrupt() as interrupt:
         lock(variant, locks)
         try:
-            for moment in replay_epochs(variant, missing, progress=progress):
+            for moment in replay_epochs(variant, missing, progress=going_on):
                 check = moment.check
                 if not check.exact and not inexact:
                     break
-                if keep_state:
+                if keep_state and check.exact:  # nothing must ever start from a state that is not the trained one
                     variant.optimizer_folder.write(moment.epoch, moment.optimizer)
                 note = None if check.exact else {"loss": check.loss_difference, "weights": check.weight_difference}
                 variant.checkpoint_folder.write(moment.epoch, moment.weights, inexact=note)
@@ -247,7 +261,9 @@ def _legs(
 
 
 def _compare(variant: Variant, epoch: int, weights: Mapping[str, Any], check: Check) -> None:
-    """Compare replayed weights with those of the epoch's checkpoint."""
+    """Compare replayed weights with those of the epoch's checkpoint, unless that is an inexact replay itself."""
+    if "inexact_replay" in variant.checkpoint_folder.header(epoch):
+        return
     check.checkpoints = (*check.checkpoints, epoch)
     contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
     if digest_of(contiguous) == variant.checkpoint_folder.digest(epoch):

@@ -126,6 +126,13 @@ class Stack:
     def _moving(self) -> list[Tensor]:
         return [tensor for tensor in self.weights.values() if tensor.requires_grad]
 
+    @property
+    def device_name(self) -> str:
+        """The device, in words."""
+        import torch
+
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+
     # What is stored.
 
     def is_finite(self, member: int) -> bool:
