@@ -11,7 +11,7 @@ __all__ = ["compiled_or_not", "pays"]
 log = logging.getLogger(__name__)
 
 WORTH_IT = 1e8
-"""Rows times epochs from which compiling (some 20 to 40 s the first time, then cached on disk) pays on two cores."""
+"""Rows times epochs from which compiling (10 to 40 s the first time, then cached on disk) pays on two cores."""
 
 
 def pays(rows: int, epochs: int) -> bool:
@@ -20,27 +20,24 @@ def pays(rows: int, epochs: int) -> bool:
 
 
 def compiled_or_not(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``function`` compiled at its first call; as it is, with one line in the log, where that fails.
+    """Return ``function`` compiled when it is called; as it is, with one line in the log, once that has failed.
 
-    What was compiled is cached on disk by torch, so that the next process starts sooner.
+    What was compiled is cached on disk by torch: the next process starts in seconds.
     """
     import torch
 
     compiled = torch.compile(function)
-    chosen: Callable[..., Any] | None = None
+    works = True
 
     def call(*arguments: Any) -> Any:
-        nonlocal chosen
-        if chosen is not None:
-            return chosen(*arguments)
-        try:
-            result = compiled(*arguments)
-            chosen = compiled
-        except Exception as error:  # whatever a compiler, or its absence, may raise
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            log.warning("Not compiled, training goes on without: %s", reason)
-            chosen = function
-            return function(*arguments)
-        return result
+        nonlocal works
+        if works:
+            try:
+                return compiled(*arguments)
+            except Exception as error:  # whatever a compiler, or its absence, may raise
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                log.warning("Not compiled, training goes on without: %s", reason)
+                works = False
+        return function(*arguments)
 
     return call
