@@ -144,6 +144,23 @@ def test_whatever_decides_the_numbers_makes_them_stale(variant, change):
         variant.checkpoint_folder.write(20, {**weights, "embed.weight": weights["embed.weight"] + 1})
     work = plan(variant, found)
     assert (work.fresh, work.stale, work.missing) == ((2, 1, 0) if change == "checkpoint" else (0, 3, 0))
+    why = {
+        "analyzer": "analyzer_version 1, now 2",
+        "plug-in": "plugin_version 1.0, now 1.1",
+        "parameters": 'parameters {}, now {"threshold": 0.5}',
+        "context": "context_sha256",
+        "probe": "probe_sha256",
+        "checkpoint": "checkpoint_sha256",
+    }[change]
+    assert work.counts["test.mean"].reasons() == {why: work.stale}
+
+
+def test_a_damaged_stale_unit_is_told_as_such(variant):
+    analyze(variant, plugins=plugins(Mean()))
+    (unit,) = variant.artifacts.folder.glob("test.mean/00000020-*.h5")
+    unit.write_bytes(b"nothing")
+    work = plan(variant, plugins(type("Newer", (Mean,), {"version": 2})()))
+    assert work.counts["test.mean"].reasons() == {"analyzer_version 1, now 2": 2, "damaged": 1}
 
 
 def test_a_failing_analyzer_does_not_stop_the_others(variant):

@@ -8,7 +8,7 @@ import xarray as xr
 from dynascope import ArtifactError, Output, UnknownName
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.series import SERIES_FILE
-from dynascope.store.units import Stamp, list_units, open_trusted, write_unit
+from dynascope.store.units import Stamp, Stamps, list_units, open_trusted, write_unit
 
 OUTPUTS = {
     "map": Output(("neuron", "a"), "float32", "1", "a map", chunk=("neuron",)),
@@ -165,7 +165,7 @@ def test_arrays_that_are_not_as_declared_are_refused_and_nothing_is_written(tmp_
 def test_names_that_are_not_there_are_one_clear_error(artifacts):
     with pytest.raises(UnknownName, match="Did you mean 'share'"):
         artifacts.read(f"{ANALYZER}/shore", 20)
-    with pytest.raises(UnknownName, match="no axis of plug.one/map 'nueron'. Did you mean 'neuron'"):
+    with pytest.raises(UnknownName, match="no axis of plug.one/map named 'nueron'. Did you mean 'neuron'"):
         artifacts.read(f"{ANALYZER}/map", 20, nueron=1)
     with pytest.raises(ArtifactError, match="has no neuron 9; it has 0 to 2"):
         artifacts.read(f"{ANALYZER}/map", 20, neuron=9)
@@ -277,3 +277,14 @@ def test_a_damaged_chunk_is_named_when_the_series_is_built(artifacts):
     path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
     with pytest.raises(ArtifactError, match="is damaged at /00000020/plug.one/map"):
         artifacts.refresh_series(ANALYZER)
+
+
+def test_the_stamps_of_an_analyzer_have_the_digests_of_single_stamps():
+    fields = {name: f"the {name}" for name in Stamp.__dataclass_fields__}
+    shared = {**fields, "analyzer_version": 3}
+    del shared["epoch"], shared["checkpoint_sha256"]
+    stamps = Stamps(**shared)
+    for epoch, checkpoint in ((0, "a" * 64), (25_000, "0" * 64), (99_999_999, "")):
+        whole = Stamp(**shared, epoch=epoch, checkpoint_sha256=checkpoint)
+        assert stamps.at(epoch, checkpoint) == whole
+        assert stamps.digest(epoch, checkpoint) == whole.digest

@@ -94,3 +94,29 @@ def test_other_files_in_the_folder_are_not_checkpoints(folder):
     (folder.path / "epoch_1.safetensors").touch()
     (folder.path / ".epoch_00000002.safetensors.1-x.tmp").touch()
     assert folder.epochs() == [1]
+
+
+def test_digests_are_read_once_and_again_where_a_file_has_changed(tmp_path, monkeypatch):
+    folder = CheckpointFolder(tmp_path / "checkpoints", identity="me", family="f", variant="v")
+    for epoch in (0, 10, 20):
+        folder.write(epoch, {"w": np.full(3, epoch, dtype=np.float32)})
+    first = folder.digests()
+    assert first == {epoch: folder.digest(epoch) for epoch in (0, 10, 20)}
+
+    opened = []
+    read = CheckpointFolder.digest
+    monkeypatch.setattr(CheckpointFolder, "digest", lambda self, epoch: opened.append(epoch) or read(self, epoch))
+    assert folder.digests() == first
+    assert opened == []
+    folder.write(10, {"w": np.zeros(3, dtype=np.float32)})
+    folder.file(20).write_bytes(b"nothing")
+    again = folder.digests()
+    assert opened == [10, 20]
+    assert again[0] == first[0]
+    assert again[10] == read(folder, 10) != first[10]
+    assert isinstance(again[20], CheckpointError)
+
+    other = CheckpointFolder(tmp_path / "checkpoints", identity="another", family="f", variant="v")
+    assert all(isinstance(digest, CheckpointError) for digest in other.digests().values())
+    (tmp_path / "checkpoints.index.json").write_text("{")
+    assert folder.digests()[0] == first[0]

@@ -202,6 +202,20 @@ def test_a_usage_error_says_which_option_and_what_it_takes(run, workspace):
     assert "'all', 'last', 'none'" in run("train", FAMILY, "--keep-optimizer", "some", *where, code=2)
 
 
+def test_status_and_a_dry_run_say_what_is_there_and_compute_nothing(run, workspace):
+    where = ("--workspace", workspace.path)
+    name = workspace.variants()[0].name
+    unit = next(workspace.variants()[0].artifacts.folder.glob("fourier.neuron_frequencies/00000020-*.h5"))
+    unit.unlink()
+    rows = {row["analyzer"]: row for row in json.loads(run("status", name, "--json", *where))}
+    assert (rows["fourier.neuron_frequencies"]["fresh"], rows["fourier.neuron_frequencies"]["missing"]) == (2, 1)
+    assert (rows["fourier.embedding_frequencies"]["fresh"], rows["fourier.embedding_frequencies"]["stale"]) == (3, 0)
+    said = run("analyze", name, "--dry-run", *where)
+    assert "1 units at 1 checkpoints would be computed" in said
+    assert not unit.exists()
+    assert len(json.loads(run("status", "--json", *where))) == 6
+
+
 def test_replay_and_added_checkpoints(run, workspace, tmp_path):
     where = ("--workspace", workspace.path)
     variant = workspace.variants()[0]

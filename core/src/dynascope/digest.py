@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["digest_of"]
+__all__ = ["digest_of", "plain", "stream_of"]
 
 
 def digest_of(value: Any) -> str:
@@ -26,14 +26,30 @@ def digest_of(value: Any) -> str:
     return hasher.hexdigest()
 
 
+def stream_of(value: Any) -> bytes:
+    """Return the bytes of which ``digest_of`` is the SHA-256."""
+    stream = _Stream()
+    _feed(stream, value)
+    return b"".join(stream)
+
+
+def plain(value: str | int | float | None) -> bytes:
+    """Return ``stream_of`` a number, a string or None."""
+    return f"{type(value).__name__} {value!r};".encode()
+
+
+class _Stream(list[bytes]):
+    def update(self, part: Any) -> None:
+        self.append(bytes(part))
+
+
 def _feed(hasher: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
         array = np.asarray(value, order="C")
         hasher.update(f"array {array.dtype.str} {array.shape} ".encode())
         hasher.update(array.data if array.size else b"")
     elif isinstance(value, (str, int, float, type(None), np.generic)):
-        plain = value.item() if isinstance(value, np.generic) else value
-        hasher.update(f"{type(plain).__name__} {plain!r};".encode())
+        hasher.update(plain(value.item() if isinstance(value, np.generic) else value))
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         hasher.update(f"{type(value).__name__} ".encode())
         _feed(hasher, {field.name: getattr(value, field.name) for field in dataclasses.fields(value)})

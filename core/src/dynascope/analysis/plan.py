@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dynascope.contract.analyzer import Activation, Analyzer, Read, Weight
 from dynascope.contract.probe import Batch
 from dynascope.digest import digest_of
-from dynascope.errors import CheckpointError, Failure, UnknownName
+from dynascope.errors import ArtifactError, CheckpointError, Failure, UnknownName
 from dynascope.plugins.registry import Provided, Registry
-from dynascope.store.units import Stamp, list_units, parameters_text
+from dynascope.store.units import Stamp, Stamps, Unit, list_units, parameters_text, stamp_of
 from dynascope.store.variant import Variant
 
-__all__ = ["Bound", "NotApplicable", "Plan", "Task", "plan"]
+__all__ = ["Bound", "Counts", "NotApplicable", "Plan", "Task", "plan"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,39 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """How many units of one analyzer are there.
+
+    Attributes:
+        fresh: stored, and what would be computed now.
+        stale: stored, but something that decides the numbers has changed.
+        missing: not stored.
+        old: a stale unit of each epoch that has one, with the stamp it should have.
+    """
+
+    fresh: int
+    stale: int
+    missing: int
+    old: tuple[tuple[Unit, Stamp], ...]
+
+    def reasons(self) -> dict[str, int]:
+        """Return why units are stale, in words, and for how many of them; each stale unit is opened.
+
+        Examples: ``analyzer_version 1, now 2``; ``checkpoint_sha256``.
+        """
+        found: Counter[str] = Counter()
+        for unit, wanted in self.old:
+            try:
+                stored = stamp_of(unit)
+            except ArtifactError:
+                found["damaged"] += 1
+                continue
+            found.update(_difference(name, stored.get(name), value) for name, value in asdict(wanted).items())
+        del found[""]
+        return dict(found)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What an analysis has to do.
 
@@ -72,7 +106,8 @@ class Plan:
         variant, probe, batch: of what, on which inputs.
         analyzers: those that apply.
         tasks: the work, by epoch, ascending; checkpoints with nothing to do are left out.
-        fresh, stale, missing: numbers of units; the work is ``stale + missing`` (and the fresh ones, if forced).
+        counts: by analyzer id, how many units are fresh, stale and missing; the work is the stale and the missing
+            ones (and the fresh ones, if forced).
         not_applicable: the analyzers that were asked for and cannot run here.
         unreadable: checkpoints whose header is damaged.
     """
@@ -82,11 +117,24 @@ class Plan:
     batch: Batch
     analyzers: tuple[Bound, ...]
     tasks: tuple[Task, ...]
-    fresh: int
-    stale: int
-    missing: int
+    counts: dict[str, Counts]
     not_applicable: tuple[NotApplicable, ...]
     unreadable: tuple[Failure, ...]
+
+    @property
+    def fresh(self) -> int:
+        """The number of fresh units."""
+        return sum(one.fresh for one in self.counts.values())
+
+    @property
+    def stale(self) -> int:
+        """The number of stale units."""
+        return sum(one.stale for one in self.counts.values())
+
+    @property
+    def missing(self) -> int:
+        """The number of missing units."""
+        return sum(one.missing for one in self.counts.values())
 
 
 def plan(
@@ -132,63 +180,76 @@ def plan(
     bound = [result for result in results if isinstance(result, Bound)]
     not_applicable = [result for result in results if isinstance(result, NotApplicable)]
 
-    available = variant.checkpoint_folder.epochs()
-    chosen = list(available) if epochs is None else sorted(set(epochs))
-    for epoch in chosen:
-        if epoch not in available:
-            raise UnknownName(f"checkpoint of {variant.name}", str(epoch), map(str, available))
+    checkpoints = variant.checkpoint_folder.digests()
+    for epoch in epochs or ():
+        if epoch not in checkpoints:
+            raise UnknownName(f"checkpoint of {variant.name}", str(epoch), map(str, checkpoints))
+    chosen = checkpoints if epochs is None else {epoch: checkpoints[epoch] for epoch in sorted(set(epochs))}
+    readable = {epoch: digest for epoch, digest in chosen.items() if isinstance(digest, str)}
+    unreadable = [
+        Failure("", epoch, variant.checkpoint_folder.file(epoch), error)
+        for epoch, error in chosen.items()
+        if isinstance(error, CheckpointError)
+    ]
     family_version = registry.find("families", family.base.name).plugin_version
-    return _compared(variant, family_version, chosen_probe.name, batch, bound, not_applicable, chosen, force)
+    counts: dict[str, Counts] = {}
+    work: dict[int, list[tuple[Bound, Stamp]]] = {}
+    for one in bound:
+        stamps = Stamps(
+            family=family.name,
+            family_version=family_version,
+            variant=variant.name,
+            analyzer=one.provided.id,
+            analyzer_version=one.analyzer.version,
+            plugin_version=one.provided.plugin_version,
+            parameters=parameters_text(one.analyzer.parameters),
+            probe=chosen_probe.name,
+            probe_sha256=batch.digest,
+            context_sha256=digest_of([one.context, list(one.places.values())]),
+        )
+        stored = list_units(variant.artifacts_of(chosen_probe.name).folder / one.provided.id)
+        counts[one.provided.id], wanted = _compared(stamps, stored, readable, force)
+        for epoch in wanted:
+            work.setdefault(epoch, []).append((one, stamps.at(epoch, readable[epoch])))
+    return Plan(
+        variant,
+        chosen_probe.name,
+        batch,
+        tuple(bound),
+        tuple(Task(epoch, tuple(work[epoch])) for epoch in sorted(work)),
+        counts,
+        tuple(not_applicable),
+        tuple(unreadable),
+    )
 
 
 def _compared(
-    variant: Variant,
-    family_version: str,
-    probe: str,
-    batch: Batch,
-    bound: list[Bound],
-    not_applicable: list[NotApplicable],
-    epochs: Sequence[int],
-    force: bool,
-) -> Plan:
-    artifacts = variant.artifacts_of(probe)
-    stored = {one.provided.id: list_units(artifacts.folder / one.provided.id) for one in bound}
-    context_digests = {one.provided.id: digest_of([one.context, list(one.places.values())]) for one in bound}
-    counts = {"fresh": 0, "stale": 0, "missing": 0}
-    tasks, unreadable = [], []
-    for epoch in epochs:
-        try:
-            checkpoint = variant.checkpoint_folder.digest(epoch)
-        except CheckpointError as error:
-            unreadable.append(Failure("", epoch, variant.checkpoint_folder.file(epoch), error))
-            continue
-        units = []
-        for one in bound:
-            stamp = Stamp(
-                family=variant.family.name,
-                family_version=family_version,
-                variant=variant.name,
-                epoch=epoch,
-                analyzer=one.provided.id,
-                analyzer_version=one.analyzer.version,
-                plugin_version=one.provided.plugin_version,
-                parameters=parameters_text(one.analyzer.parameters),
-                probe=probe,
-                probe_sha256=batch.digest,
-                checkpoint_sha256=checkpoint,
-                context_sha256=context_digests[one.provided.id],
-            )
-            there = [unit.digest for unit in stored[one.provided.id].get(epoch, [])]
-            state = "fresh" if stamp.digest in there else "stale" if there else "missing"
-            counts[state] += 1
-            if force or state != "fresh":
-                units.append((one, stamp))
-        if units:
-            tasks.append(Task(epoch, tuple(units)))
-    return Plan(
-        variant, probe, batch, tuple(bound), tuple(tasks), **counts,
-        not_applicable=tuple(not_applicable), unreadable=tuple(unreadable),
-    )  # fmt: skip
+    stamps: Stamps, stored: Mapping[int, Sequence[Unit]], checkpoints: Mapping[int, str], force: bool
+) -> tuple[Counts, list[int]]:
+    """Compare one analyzer's stored units with what should be; return the counts, and the epochs to compute."""
+    fresh = missing = 0
+    old, wanted = [], []
+    for epoch, checkpoint in checkpoints.items():
+        units = stored.get(epoch, ())
+        digest = stamps.digest(epoch, checkpoint)
+        if any(unit.digest == digest for unit in units):
+            fresh += 1
+            if not force:
+                continue
+        elif units:
+            old.append((units[-1], stamps.at(epoch, checkpoint)))
+        else:
+            missing += 1
+        wanted.append(epoch)
+    return Counts(fresh, len(old), missing, tuple(old)), wanted
+
+
+def _difference(name: str, stored: Any, wanted: Any) -> str:
+    """Say how one field of a stamp differs; nothing if it does not."""
+    stored = stored.item() if hasattr(stored, "item") else stored
+    if stored == wanted:
+        return ""
+    return name if name.endswith("_sha256") else f"{name} {stored}, now {wanted}"
 
 
 def _bind(provided: Provided, variant: Variant, context: Any, batch: Batch) -> Bound | NotApplicable:

@@ -227,12 +227,31 @@ def analyze(
         str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what is fresh.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and why.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Compute the artifacts that are missing or stale: one forward pass per checkpoint for all analyzers."""
     from dynascope.cli import work
 
-    work.analyze(_opened(workspace), variants or [], analyzer, probe, epochs, force)
+    work.analyze(_opened(workspace), variants or [], analyzer, probe, epochs, force, dry_run)
+
+
+@app.command()
+def status(
+    variants: Annotated[
+        list[str] | None, typer.Argument(help="Names of variants; all by default.", show_default=False)
+    ] = None,
+    analyzer: Annotated[
+        list[str] | None, typer.Option("--analyzer", "-a", help="Only this analyzer (repeatable).", show_default=False)
+    ] = None,
+    probe: Annotated[str | None, typer.Option(help="The probe; the family's default.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List what is analysed: for each variant and analyzer what is fresh, stale (and why) and missing."""
+    from dynascope.cli import work
+
+    work.status(_opened(workspace), variants or [], analyzer, probe, as_json=json)
 
 
 @app.command(name="import")

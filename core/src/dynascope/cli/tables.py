@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dynascope.analysis.plan import Plan
 from dynascope.errors import DynascopeError
 from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["checkpoints", "families", "plugins", "say", "variants", "views"]
+__all__ = ["checkpoints", "families", "plugins", "say", "status", "variants", "views"]
 
 
 MOST_COLUMNS = 1_000
@@ -102,6 +103,48 @@ def checkpoints(variant: Variant, *, as_json: bool) -> None:
         ],
         as_json,
     )
+
+
+def status(plans: Sequence[Plan], *, as_json: bool) -> None:
+    """Print, for each variant and analyzer, how many units are fresh, stale (and why) and missing."""
+    rows: list[dict[str, Any]] = []
+    for work in plans:
+        for name, counts in work.counts.items():
+            rows.append(
+                {
+                    "variant": work.variant.name,
+                    "analyzer": name,
+                    "fresh": counts.fresh,
+                    "stale": counts.stale,
+                    "missing": counts.missing,
+                    "why stale": counts.reasons(),
+                    "error": "",
+                }
+            )
+        for left_out in work.not_applicable:
+            empty = dict.fromkeys(("fresh", "stale", "missing"))
+            rows.append(
+                {
+                    "variant": work.variant.name,
+                    "analyzer": left_out.analyzer,
+                    **empty,
+                    "why stale": {},
+                    "error": f"does not apply: {left_out.reason}",
+                }
+            )
+        rows += [
+            {
+                "variant": work.variant.name,
+                "analyzer": "",
+                "fresh": None,
+                "stale": None,
+                "missing": None,
+                "why stale": {},
+                "error": str(failure.error),
+            }
+            for failure in work.unreadable
+        ]
+    _print(rows, as_json)
 
 
 def views(variant: Variant | None, *, as_json: bool) -> None:

@@ -20,13 +20,14 @@ from rich.progress import (
 
 from dynascope.analysis import run
 from dynascope.analysis.plan import Plan, plan
+from dynascope.cli import tables
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
 
-__all__ = ["analyze", "console", "parse_settings", "picked_epochs"]
+__all__ = ["analyze", "console", "parse_settings", "picked_epochs", "status"]
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def analyze(
     probe: str | None,
     epochs: str | None,
     force: bool,
+    dry_run: bool,
 ) -> None:
     """Analyse variants with a progress bar; failures are listed at the end."""
     chosen = [workspace.variant(name) for name in names] or workspace.variants()
@@ -78,7 +80,12 @@ def analyze(
         work = plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force)
         for left_out in work.not_applicable:
             say(f"{left_out.analyzer} does not apply to {variant.name}: {left_out.reason}.")
-        failures += _carried_out(work)
+        if dry_run:
+            units = sum(len(task.units) for task in work.tasks)
+            say(f"{variant.name}: {units} units at {len(work.tasks)} checkpoints would be computed.")
+            tables.status([work], as_json=False)
+        else:
+            failures += _carried_out(work)
     broken = [] if names else workspace.broken_variants()
     for row in broken:
         say(f"{row.name} is left out: {row.error}")
@@ -86,6 +93,15 @@ def analyze(
         raise AnalysisError(failures)
     if broken:
         raise SystemExit(1)
+
+
+def status(
+    workspace: Workspace, names: Sequence[str], analyzers: Sequence[str] | None, probe: str | None, *, as_json: bool
+) -> None:
+    """Print what is fresh, stale and missing, without computing anything."""
+    chosen = [workspace.variant(name) for name in names] or workspace.variants()
+    plugins = registry()
+    tables.status([plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen], as_json=as_json)
 
 
 def _carried_out(work: Plan) -> tuple[Failure, ...]:

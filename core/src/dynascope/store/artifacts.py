@@ -14,7 +14,7 @@ import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
 from dynascope.store.series import SERIES_FILE, build_series, is_current
-from dynascope.store.units import Unit, Vanished, list_units, open_trusted, whole
+from dynascope.store.units import Unit, Vanished, list_units, open_trusted, stamp_of, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -175,9 +175,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
     @_followed
     def stamp(self, analyzer: str, epoch: int) -> dict[str, Any]:
         """Return what is stamped on a unit: versions, hashes, parameters, time of creation."""
-        unit = self.units(analyzer)[epoch]
-        with open_trusted(unit.path) as file:
-            return dict(file[f"{epoch:08d}/{analyzer}"].attrs)
+        return stamp_of(self.units(analyzer)[epoch])
 
     # The tree: artifacts[epoch][analyzer][array].
 

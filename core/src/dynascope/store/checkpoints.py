@@ -6,8 +6,10 @@ Read and written with numpy, so that listing, hashing and reading weights need n
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from dynascope.digest import digest_of
-from dynascope.errors import CheckpointError
-from dynascope.store.atomic import publish
+from dynascope.errors import CheckpointError, WorkspaceError
+from dynascope.store.atomic import publish, read_json, write_json
 
-__all__ = ["CheckpointFolder"]
+__all__ = ["LAST_EPOCH", "CheckpointFolder"]
 
 FILE_NAME = re.compile(r"epoch_(\d{8})\.safetensors")
+LAST_EPOCH = 99_999_999
 FORMAT = 1
 HEADER = "dynascope"
 """The one metadata key. safetensors writes several in no fixed order, and equal checkpoints must be equal bytes."""
@@ -67,7 +70,14 @@ class CheckpointFolder:
 
         Args:
             inexact: for a replay that differs from what was recorded, by how much; the header tells.
+
+        Raises:
+            CheckpointError: an epoch that no file's name can hold.
         """
+        if not 0 <= epoch <= LAST_EPOCH:
+            raise CheckpointError(
+                f"Variant {self.variant} cannot have a checkpoint of epoch {epoch}: they go from 0 to {LAST_EPOCH}."
+            )
         weights = {name: np.asarray(array, order="C") for name, array in weights.items()}
         header = {
             **self._belonging(epoch),
@@ -91,6 +101,52 @@ class CheckpointFolder:
             CheckpointError: as ``read``.
         """
         return str(self.header(epoch)["weights_sha256"])
+
+    def digests(self) -> dict[int, str | CheckpointError]:
+        """Return the digest of every checkpoint, ascending by epoch; the error of one that cannot be read.
+
+        What was read once is remembered in a file beside the folder, which is disposable: a checkpoint counts as the
+        same while its size, its time of change and its inode are.
+        """
+        known = self._index()
+        found: dict[int, str | CheckpointError] = {}
+        seen: dict[str, list[Any]] = {}
+        try:
+            entries = sorted(os.scandir(self.path), key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return found
+        for entry in entries:
+            match = FILE_NAME.fullmatch(entry.name)
+            if not match:
+                continue
+            state, epoch = entry.stat(), int(match[1])
+            signature = [state.st_size, state.st_mtime_ns, state.st_ino]
+            before = known.get(entry.name)
+            if isinstance(before, list) and len(before) == 4 and before[:3] == signature:
+                found[epoch] = before[3]
+            else:
+                try:
+                    found[epoch] = self.digest(epoch)
+                except CheckpointError as error:
+                    found[epoch] = error
+                    continue
+            seen[entry.name] = [*signature, found[epoch]]
+        if seen != known:
+            with suppress(WorkspaceError):  # a workspace that cannot be written to is read all the same
+                write_json(self._index_file, {"identity": self.identity, "files": seen})
+        return found
+
+    @property
+    def _index_file(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.index.json")
+
+    def _index(self) -> dict[str, list[Any]]:
+        try:
+            content = read_json(self._index_file)
+        except WorkspaceError:
+            return {}
+        files = content.get("files")
+        return files if content.get("identity") == self.identity and isinstance(files, dict) else {}
 
     def header(self, epoch: int) -> dict[str, Any]:
         """Return what the file says of itself: epoch, family, variant, hash, and whether it is an inexact replay.

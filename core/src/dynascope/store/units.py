@@ -7,6 +7,7 @@ there, what is fresh and what is stale, without opening a file.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import re
@@ -14,17 +15,28 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from dynascope.contract.analyzer import Output
-from dynascope.digest import digest_of
+from dynascope.digest import digest_of, plain, stream_of
 from dynascope.errors import ArtifactError
 from dynascope.store.atomic import publish
 
-__all__ = ["Stamp", "Unit", "Vanished", "list_units", "open_trusted", "publish_hdf5", "whole", "write_unit"]
+__all__ = [
+    "Stamp",
+    "Stamps",
+    "Unit",
+    "Vanished",
+    "list_units",
+    "open_trusted",
+    "publish_hdf5",
+    "stamp_of",
+    "whole",
+    "write_unit",
+]
 
 FORMAT = 1
 LIBVER = ("v110", "v110")
@@ -67,13 +79,42 @@ class Stamp:
         return digest_of(self)[:16]
 
 
-@dataclass(frozen=True, order=True)
-class Unit:
+class Stamps:
+    """The stamps of one analyzer of one variant: they differ in epoch and checkpoint only.
+
+    A plan compares a hundred thousand of them with what is stored; their digests are made from the parts that they
+    share, in about 2 us each instead of 50.
+    """
+
+    EPOCH, CHECKPOINT = -987_654_321, "a checkpoint's digest"
+
+    def __init__(self, **shared: Any) -> None:
+        self._shared = shared
+        stream = stream_of(Stamp(**shared, epoch=self.EPOCH, checkpoint_sha256=self.CHECKPOINT))
+        self._before, rest = stream.split(plain(self.CHECKPOINT))
+        self._between, self._after = rest.split(plain(self.EPOCH))
+
+    def at(self, epoch: int, checkpoint: str) -> Stamp:
+        """Return the stamp of an epoch."""
+        return Stamp(**self._shared, epoch=epoch, checkpoint_sha256=checkpoint)
+
+    def digest(self, epoch: int, checkpoint: str) -> str:
+        """Return ``at(epoch, checkpoint).digest``."""
+        whole = b"".join((self._before, plain(checkpoint), self._between, plain(epoch), self._after))
+        return hashlib.sha256(whole).hexdigest()[:16]
+
+
+class Unit(NamedTuple):
     """A unit as the listing of its folder shows it."""
 
     epoch: int
     digest: str
-    path: Path
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Its file. Made when it is asked for: a plan lists a hundred thousand units, and opens few."""
+        return self.folder / f"{self.epoch:08d}-{self.digest}.h5"
 
 
 def list_units(folder: Path) -> dict[int, list[Unit]]:
@@ -90,8 +131,24 @@ def list_units(folder: Path) -> dict[int, list[Unit]]:
     for name in names:
         match = FILE_NAME.fullmatch(name)
         if match:
-            found.setdefault(int(match[1]), []).append(Unit(int(match[1]), match[2], folder / name))
+            found.setdefault(int(match[1]), []).append(Unit(int(match[1]), match[2], folder))
     return found
+
+
+def stamp_of(unit: Unit) -> dict[str, Any]:
+    """Return what is stamped on a unit: versions, hashes, parameters, time of creation.
+
+    Raises:
+        ArtifactError: the unit is damaged, or not one.
+    """
+    with open_trusted(unit.path) as file:
+        try:
+            (group,) = file[f"{unit.epoch:08d}"].values()
+        except (KeyError, ValueError):
+            raise ArtifactError(
+                f"Artifact {unit.path} holds no unit of epoch {unit.epoch}. Delete it and run `dynascope analyze`."
+            ) from None
+        return dict(group.attrs)
 
 
 def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> Path:
