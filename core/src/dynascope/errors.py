@@ -9,6 +9,7 @@
     ├── ArtifactError          an artifact that is missing, damaged, or does not match its declaration
     ├── ExchangeError          a foreign file or folder that cannot be imported, or an export that cannot be written
     ├── TrainingError          training that cannot go on (divergence, or another process holds the variant)
+    ├── AnalysisFailed         what another process reported of a unit
     └── AnalysisError          one or more analyzers failed; the others are stored
 
 A message says the object, the rule, what was seen and what to do. Context (plug-in, analyzer, epoch,
@@ -25,6 +26,7 @@ from pathlib import Path
 
 __all__ = [
     "AnalysisError",
+    "AnalysisFailed",
     "ArtifactError",
     "CheckpointError",
     "DynascopeError",
@@ -35,6 +37,7 @@ __all__ = [
     "TrainingError",
     "UnknownName",
     "WorkspaceError",
+    "error_text",
 ]
 
 
@@ -99,6 +102,19 @@ class TrainingError(DynascopeError):
     exit_code = 1
 
 
+class AnalysisFailed(DynascopeError):
+    """What another process reported of a unit that failed there."""
+
+    exit_code = 1
+
+
+def error_text(error: Exception) -> str:
+    """Return an error in words: those of Dynascope as they are, others with their class and place."""
+    if isinstance(error, DynascopeError):
+        return str(error)
+    return f"{type(error).__name__}: {error}{_place(error)}"
+
+
 def _place(error: Exception) -> str:
     """Return the line of code that raised an error."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -134,11 +150,7 @@ class AnalysisError(DynascopeError):
         self.failures = tuple(failures)
         alike: dict[tuple[str, str], list[Failure]] = {}
         for failure in self.failures:
-            error = failure.error
-            text = (
-                str(error) if isinstance(error, DynascopeError) else f"{type(error).__name__}: {error}{_place(error)}"
-            )
-            alike.setdefault((failure.analyzer, text), []).append(failure)
+            alike.setdefault((failure.analyzer, error_text(failure.error)), []).append(failure)
         lines = []
         for (analyzer, text), group in alike.items():
             who = f"analyzer {analyzer}, " if analyzer else ""

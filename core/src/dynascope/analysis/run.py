@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynascope.analysis.executors import Where, opened
 from dynascope.analysis.plan import Bound, Plan, plan
 from dynascope.contract.analyzer import Activation, Read, Step, Weight
-from dynascope.errors import AnalysisError, CheckpointError, DynascopeError, Failure, InvalidSetting, UnknownName
+from dynascope.errors import (
+    AnalysisError,
+    AnalysisFailed,
+    CheckpointError,
+    DynascopeError,
+    Failure,
+    InvalidSetting,
+    PluginError,
+    UnknownName,
+    error_text,
+)
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers
 from dynascope.store.series import SERIES_FILE
 from dynascope.store.units import Stamp, write_unit
 from dynascope.store.variant import Variant
+from dynascope.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["analyze", "run_plan"]
+__all__ = ["Order", "analyze", "carry_out", "run_plan"]
 
 log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
+HERE = Where()
 
 
 def analyze(
@@ -37,6 +53,7 @@ def analyze(
     epochs: Sequence[int] | None = None,
     force: bool = False,
     plugins: Registry | None = None,
+    where: Where = HERE,
     progress: Progress | None = None,
 ) -> Plan:
     """Compute the artifacts of a variant that are missing or stale.
@@ -47,7 +64,8 @@ def analyze(
     Args:
         variant: a trained variant (or one in training).
         probe, analyzers, epochs, force: as in ``dynascope.analysis.plan.plan``.
-        plugins: the registry; this process' by default.
+        plugins: the registry; this process' by default, and always that of each worker elsewhere.
+        where: in this process, in several, or on a Dask cluster.
         progress: called with the units done and the units in all.
 
     Returns:
@@ -58,42 +76,26 @@ def analyze(
         AnalysisError: some units failed; it lists them with analyzer, epoch and file. The others are stored.
     """
     work = plan(variant, plugins or registry(), probe=probe, analyzers=analyzers, epochs=epochs, force=force)
-    run_plan(work, progress)
+    run_plan(work, progress, where)
     return work
 
 
-def run_plan(work: Plan, progress: Progress | None = None) -> None:
+def run_plan(work: Plan, progress: Progress | None = None, where: Where = HERE) -> None:
     """Carry out a plan.
 
     Raises:
         AnalysisError: as ``analyze``.
     """
     artifacts = work.variant.artifacts_of(work.probe)
-    total = sum(len(task.units) for task in work.tasks)
-    failures = list(work.unreadable)
-    model = _Model(work)
-    done = 0
-    recomputed = {bound.provided.id for task in work.tasks for bound, _ in task.units}
     for bound in work.analyzers:
         remove_leftovers(artifacts.folder / bound.provided.id)
-    for name in recomputed:
+    for name in {bound.provided.id for task in work.tasks for bound, _ in task.units}:
         (artifacts.folder / name / SERIES_FILE).unlink(missing_ok=True)
-    for task in work.tasks:
-        try:
-            arrays = model.read(task.epoch, [bound for bound, _ in task.units])
-        except Exception as error:  # one unusable checkpoint must not stop the others
-            failures.append(Failure("", task.epoch, work.variant.checkpoint_folder.file(task.epoch), error))
-        else:
-            for bound, stamp in task.units:
-                try:
-                    _run_unit(work, bound, stamp, arrays)
-                except Exception as error:  # any error of a plug-in is reported, with its place, at the end
-                    log.debug("Unit failed.", exc_info=error)
-                    who = f"{bound.provided.id} {bound.provided.plugin_version}"
-                    failures.append(Failure(who, task.epoch, work.variant.checkpoint_folder.file(task.epoch), error))
-        done += len(task.units)
-        if progress is not None:
-            progress(done, total)
+    failures = list(work.unreadable)
+    if where.kind == "inline":
+        failures += _carry_out(work, progress)
+    elif work.tasks:
+        failures += shared_out(work, where, progress)
     for bound in work.analyzers:
         try:
             artifacts.refresh_series(bound.provided.id)
@@ -101,6 +103,152 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
             log.warning("The stacked series of %s could not be rebuilt: %s", bound.provided.id, error)
     if failures:
         raise AnalysisError(failures)
+
+
+def _carry_out(work: Plan, progress: Progress | None = None) -> list[Failure]:
+    """Compute the units of a plan in this process; return what failed."""
+    total, done = sum(len(task.units) for task in work.tasks), 0
+    failures: list[Failure] = []
+    model = _Model(work)
+    for task in work.tasks:
+        file = work.variant.checkpoint_folder.file(task.epoch)
+        try:
+            arrays = model.read(task.epoch, [bound for bound, _ in task.units])
+        except Exception as error:  # one unusable checkpoint must not stop the others
+            failures.append(Failure("", task.epoch, file, error))
+        else:
+            for bound, stamp in task.units:
+                try:
+                    _run_unit(work, bound, stamp, arrays)
+                except Exception as error:  # any error of a plug-in is reported, with its place, at the end
+                    log.debug("Unit failed.", exc_info=error)
+                    who = f"{bound.provided.id} {bound.provided.plugin_version}"
+                    failures.append(Failure(who, task.epoch, file, error))
+        done += len(task.units)
+        if progress is not None:
+            progress(done, total)
+    return failures
+
+
+# Elsewhere: a plan is cut into orders, which are names and numbers.
+
+SLICES_PER_WORKER = 4
+LARGEST_SLICE = 64
+"""Checkpoints in an order: so many that building the model does not count, so few that they can be shared and lost."""
+ATTEMPTS = 3
+"""How often an order is given out whose worker dies. One that kills its worker each time is reported."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Consecutive checkpoints of one variant, with the analyzers that they need.
+
+    Attributes:
+        workspace, family, variant, probe: by path and names.
+        units: the analyzers of each epoch.
+        versions: of the plug-ins of the process that planned.
+    """
+
+    workspace: Path
+    family: str
+    variant: str
+    probe: str
+    units: tuple[tuple[int, tuple[str, ...]], ...]
+    versions: tuple[tuple[str, str], ...]
+
+
+def shared_out(work: Plan, where: Where, progress: Progress | None = None) -> list[Failure]:
+    """Compute the units of a plan elsewhere; return what failed."""
+    orders = _orders(work, where.count)
+    total, done = sum(len(task.units) for task in work.tasks), 0
+    failures: list[Failure] = []
+    for attempt in range(1, ATTEMPTS + 1):
+        lost: list[Order] = []
+        with opened(where) as executor:
+            futures = {executor.submit(carry_out, order): order for order in orders}
+            for future in _completed(futures):
+                order = futures[future]
+                try:
+                    failures += future.result()
+                except DynascopeError as error:
+                    failures += _all_failed(work, [order], error)
+                except Exception as error:  # whatever each kind of executor raises for a worker that died
+                    log.debug("An order was lost.", exc_info=error)
+                    lost.append(order)
+                    continue
+                done += sum(len(names) for _, names in order.units)
+                if progress is not None:
+                    progress(done, total)
+        if not lost:
+            return failures
+        log.warning("A worker died; %d pieces of work are given out again (attempt %d).", len(lost), attempt)
+        orders = lost
+    died = AnalysisFailed("The worker that computed it died, as one does that is killed or has no memory left.")
+    return failures + _all_failed(work, orders, died)
+
+
+def _all_failed(work: Plan, orders: Iterable[Order], error: DynascopeError) -> list[Failure]:
+    epochs = [epoch for order in orders for epoch, _ in order.units]
+    return [Failure("", epoch, work.variant.checkpoint_folder.file(epoch), error) for epoch in epochs]
+
+
+def carry_out(order: Order) -> list[Failure]:
+    """Compute the units of an order, in the process of a worker; return what failed.
+
+    Raises:
+        PluginError: this worker has other plug-ins, or other versions of them, than the process that planned.
+    """
+    plugins = registry()
+    mine, theirs = dict(_versions(plugins)), dict(order.versions)
+    for name in sorted({*mine, *theirs}):
+        if mine.get(name) != theirs.get(name):
+            raise PluginError(
+                f"This worker has plug-in {name} {mine.get(name, 'not at all')}, and the analysis was planned with "
+                f"{theirs.get(name, 'none')}. Install the same versions everywhere."
+            )
+    variant = Workspace(order.workspace).variant(f"{order.family}/{order.variant}")
+    epochs = dict(order.units)
+    names = sorted({name for analyzers in epochs.values() for name in analyzers})
+    whole = plan(variant, plugins, probe=order.probe, analyzers=names, epochs=list(epochs), force=True)
+    tasks = tuple(
+        replace(task, units=tuple(unit for unit in task.units if unit[0].provided.id in epochs[task.epoch]))
+        for task in whole.tasks
+    )
+    failures = [*whole.unreadable, *_carry_out(replace(whole, tasks=tasks))]
+    # Errors of other classes may not survive the way back, and their traceback does not.
+    return [replace(failure, error=AnalysisFailed(error_text(failure.error))) for failure in failures]
+
+
+def _orders(work: Plan, workers: int) -> list[Order]:
+    size = max(1, min(-(-len(work.tasks) // (workers * SLICES_PER_WORKER)), LARGEST_SLICE))
+    units = [(task.epoch, tuple(bound.provided.id for bound, _ in task.units)) for task in work.tasks]
+    variant = work.variant
+    return [
+        Order(
+            variant.folder.parents[2],
+            variant.family.name,
+            variant.name,
+            work.probe,
+            tuple(units[first : first + size]),
+            _versions(registry()),
+        )
+        for first in range(0, len(units), size)
+    ]
+
+
+def _versions(plugins: Registry) -> tuple[tuple[str, str], ...]:
+    return tuple((row.name, row.version) for row in plugins.plugins if not row.error)
+
+
+def _completed(futures: Iterable[Any]) -> Iterator[Any]:
+    """Yield futures as they end, whether they are of this process or of Dask."""
+    waiting = set(futures)
+    while waiting:
+        ended = {future for future in waiting if future.done()}
+        yield from ended
+        waiting -= ended
+        if waiting:
+            time.sleep(0.01)
 
 
 def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array | Exception]) -> None:
