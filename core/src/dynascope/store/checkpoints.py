@@ -19,9 +19,10 @@ from dynascope.digest import digest_of
 from dynascope.errors import CheckpointError
 from dynascope.store.atomic import publish
 
-__all__ = ["CheckpointFolder"]
+__all__ = ["LAST_EPOCH", "CheckpointFolder"]
 
 FILE_NAME = re.compile(r"epoch_(\d{8})\.safetensors")
+LAST_EPOCH = 99_999_999
 FORMAT = 1
 HEADER = "dynascope"
 """The one metadata key. safetensors writes several in no fixed order, and equal checkpoints must be equal bytes."""
@@ -57,7 +58,14 @@ class CheckpointFolder:
 
         Args:
             inexact: for a replay that differs from what was recorded, by how much; the header tells.
+
+        Raises:
+            CheckpointError: an epoch that no file's name can hold.
         """
+        if not 0 <= epoch <= LAST_EPOCH:
+            raise CheckpointError(
+                f"Variant {self.variant} cannot have a checkpoint of epoch {epoch}: they go from 0 to {LAST_EPOCH}."
+            )
         weights = {name: np.asarray(array, order="C") for name, array in weights.items()}
         header = {
             **self._belonging(epoch),
