@@ -25,6 +25,13 @@ def test_weights_come_back_as_they_were(folder):
     np.testing.assert_array_equal(folder.read(0)["a"], WEIGHTS["a"].T)
 
 
+@pytest.mark.parametrize("epoch", [-1, 100_000_000])
+def test_an_epoch_that_no_name_can_hold_is_refused(folder, epoch):
+    with pytest.raises(CheckpointError, match=f"cannot have a checkpoint of epoch {epoch}: they go from 0 to 99999999"):
+        folder.write(epoch, WEIGHTS)
+    assert not folder.path.exists()
+
+
 def test_the_header_says_whose_weights_they_are(folder):
     folder.write(7, WEIGHTS)
     with safe_open(folder.file(7), framework="numpy") as file:

@@ -194,6 +194,19 @@ def test_import_and_export(run, workspace, tmp_path):
     )
 
 
+def test_an_import_prints_no_empty_line(run, workspace, tmp_path, monkeypatch, capsys):
+    where = ("--workspace", workspace.path)
+    run("export", workspace.variants()[0].name, "--to", "transformer-lens", "--out", tmp_path / "run", *where)
+    monkeypatch.setattr(sys, "argv", ["dynascope", "import", *map(str, (tmp_path / "run", *where))])
+    with pytest.raises(SystemExit):
+        main()
+    printed = capsys.readouterr()
+    assert "" not in printed.out.splitlines()
+    assert printed.err == ""
+    for refused in ((tmp_path / "nowhere",), (tmp_path / "run", "--name", "../x")):
+        assert "" not in run("import", *refused, *where, code=2).splitlines()
+
+
 def test_a_usage_error_says_which_option_and_what_it_takes(run, workspace):
     where = ("--workspace", workspace.path)
     assert "--stack is for many variants" in run("train", FAMILY, "--stack", 2, *where, code=2)

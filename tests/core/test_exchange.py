@@ -128,6 +128,45 @@ def test_facts_beside_the_weights_are_read(source, new_workspace, tmp_path):
     assert {"learning_rate", "weight_decay", "seed"}.isdisjoint(variant.origin["not_stated"])
 
 
+@pytest.mark.parametrize(
+    ("stated", "refused"),
+    [
+        ({"frac_train": 50}, r"train_fraction: input should be less than 1, got 50"),
+        ({"betas": [0.9]}, r"betas.1: field required"),
+        ({"frac_train": 0.001}, r"train_fraction 0.001 of the 121 pairs of p = 11 leaves 0 to train on"),
+    ],
+)
+def test_facts_that_no_variant_can_have(source, new_workspace, tmp_path, stated, refused):
+    folder = state_folder(source, tmp_path / "run", [0, 10])
+    (folder / "config.json").write_text(json.dumps({"data_seed": 598, **stated}))
+    with pytest.raises(ExchangeError, match=rf"With what config.json states: .*{refused}.* or state .* KEY=VALUE"):
+        import_run(new_workspace, folder)
+    right = {"train_fraction": 0.5, "betas": [0.9, 0.98]}
+    assert import_run(new_workspace, folder, settings=right).check.status == "reproduced"
+
+
+def test_a_fact_of_another_type_names_its_file(source, new_workspace, tmp_path):
+    folder = state_folder(source, tmp_path / "run", [0, 10])
+    (folder / "config.json").write_text(json.dumps({"prime": "11"}))
+    with pytest.raises(ExchangeError, match=r"model_step0.pt with config.json cannot .* p = '11', which is not a num"):
+        import_run(new_workspace, folder, settings={"train_fraction": 0.5})
+
+
+def test_a_run_that_was_trained_on_a_gpu_is_checked_and_analysed_without_one(
+    source, new_workspace, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    folder = state_folder(source, tmp_path / "run", [0, 10])
+    (folder / "config.json").write_text(json.dumps({"device": "cuda"}))
+    result = import_run(new_workspace, folder, settings=STATED)
+    assert result.check.status == "reproduced"
+    (variant,) = Workspace(new_workspace.path).variants()
+    assert variant.config.training.device == "cuda"
+    assert "device" not in variant.origin["not_stated"]
+    assert not analyze(variant).unreadable
+    assert variant.at(10).view("embedding_spectrum") is not None
+
+
 # What an imported variant is, and is not.
 
 
@@ -246,6 +285,30 @@ def test_means_over_several_steps_are_not_losses_of_any_weights(source, new_work
     assert result.variant.metrics.train_loss[20] == pytest.approx(source.metrics.train_loss[20])  # computed
     single = import_run(new_workspace, folder / "checkpoint-10", settings=STATED, name="single")
     assert single.variant.checkpoints == [10]
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        ([{"step": "x", "eval_loss": 1.0}], r"step of an entry of log_history is 'x', which is not a number"),
+        ([{"step": 10, "eval_loss": "low"}], r"eval_loss of step 10 is 'low', which is not a number"),
+        ("none", r"log_history is 'none', which is not a list"),
+    ],
+)
+def test_a_malformed_log(source, new_workspace, tmp_path, log, message):
+    folder = hugging_face(source, tmp_path / "out", [10], [])
+    path = folder / "checkpoint-10" / "trainer_state.json"
+    path.write_text(json.dumps({"global_step": 10, "log_history": log}))
+    with pytest.raises(ExchangeError, match=r"trainer_state\.json: " + message):
+        import_run(new_workspace, folder, settings=STATED)
+
+
+@pytest.mark.parametrize("log", [None, [{"step": 10, "eval_loss": None}]])
+def test_a_log_with_null_records_no_losses(source, new_workspace, tmp_path, log):
+    folder = hugging_face(source, tmp_path / "out", [10], [])
+    path = folder / "checkpoint-10" / "trainer_state.json"
+    path.write_text(json.dumps({"global_step": 10, "log_history": log}))
+    assert import_run(new_workspace, folder, settings=STATED).check.status == "not recorded"
 
 
 def test_a_step_that_is_not_what_the_folder_says(source, new_workspace, tmp_path):
@@ -390,6 +453,24 @@ def test_snapshots_of_different_shapes(source, new_workspace, tmp_path):
         import_run(new_workspace, folder, settings=STATED)
 
 
+def test_an_epoch_that_no_checkpoint_can_have(source, new_workspace, tmp_path):
+    folder = state_folder(source, tmp_path / "run", [0, 10])
+    torch.save(legacy(source, 20), folder / "model_step20240115103000.pt")
+    with pytest.raises(ExchangeError, match=r"step20240115103000.pt is of epoch 20240115103000; .* 0 to 99999999\. If"):
+        import_run(new_workspace, folder, settings=STATED)
+    assert new_workspace.variants() == []
+
+
+def test_a_bare_number_is_named_as_what_it_is_taken_for(source, new_workspace, tmp_path):
+    (tmp_path / "runs").mkdir()
+    for number in (1, 2):
+        torch.save(legacy(source, 10 * number), tmp_path / "runs" / f"run_{number}.pt")
+    notes = import_run(new_workspace, tmp_path / "runs", settings=STATED).notes
+    assert "run_1.pt is taken for epoch 1, by the number at the end of its name, and 1 more alike." in notes
+    named = import_run(new_workspace, state_folder(source, tmp_path / "named", [0]), settings=STATED, name="named")
+    assert not any("is taken for" in note for note in named.notes)
+
+
 def test_two_snapshots_of_one_epoch_or_of_none(source, new_workspace, tmp_path):
     folder = state_folder(source, tmp_path / "run", [10])
     torch.save(legacy(source, 20), folder / "copy_of_step10.pt")
@@ -423,7 +504,15 @@ def test_several_runs_below_a_folder(source, new_workspace, tmp_path):
 def test_a_damaged_table_of_losses(source, new_workspace, tmp_path):
     folder = state_folder(source, tmp_path / "run", [0, 10])
     (folder / "losses.csv").write_text("step,train_loss\n0,much\n")
-    with pytest.raises(ExchangeError, match=r"losses.csv, line 2: expected numbers"):
+    with pytest.raises(ExchangeError, match=r"losses.csv, line 2: train_loss is 'much', which is not a number"):
+        import_run(new_workspace, folder, settings=STATED)
+
+
+@pytest.mark.parametrize("epoch", ["inf", "1.5", "1e20", ""])
+def test_an_epoch_in_a_table_that_is_no_whole_number(source, new_workspace, tmp_path, epoch):
+    folder = state_folder(source, tmp_path / "run", [0, 10])
+    (folder / "losses.csv").write_text(f"epoch,train_loss\n{epoch},1.0\n")
+    with pytest.raises(ExchangeError, match=rf"losses.csv, line 2: epoch is '{epoch}', which is not a (whole )?number"):
         import_run(new_workspace, folder, settings=STATED)
 
 
@@ -449,6 +538,12 @@ def test_settings_that_contradict_the_source(source, new_workspace, tmp_path):
         ("model.300.pt", 300),
         ("p97_frac0.30_wd1_seed0.pt", None),
         ("p97_seed0_step7.pt", 7),
+        ("p97_frac0.30.pt", None),
+        ("model_20240115.safetensors", None),
+        ("model_2024-01-15.pt", None),
+        ("ckpt_20240115.pt", None),
+        ("ckpt_20240115_500.pt", 500),
+        ("epoch_20240115.safetensors", 20_240_115),
         ("final.pth", None),
     ],
 )
@@ -464,6 +559,16 @@ def test_losses_are_compared_within_rounding():
     assert check_losses(weights, None, [{**row, "train_loss": 2.0001}], resolution=5e-4).status == "reproduced"
     assert check_losses(weights, None, [{**row, "epoch": 9}]).status == "not comparable"
     assert check_losses(weights, None, []).status == "not recorded"
+
+
+def test_it_is_said_how_many_checkpoints_could_not_be_compared():
+    losses = {"train_loss": 2.0, "test_loss": 3.0}
+    check = check_losses({5: losses, 7: losses, 9: losses}, None, [{"epoch": 5, **losses}])
+    assert (check.status, check.epochs, check.uncompared) == ("reproduced", 1, 2)
+    assert check.sentence.endswith("2 of 3 checkpoints could not be compared: no loss is recorded of their epochs.")
+    wrong = check_losses({5: losses, 7: losses}, None, [{"epoch": 5, "train_loss": 1.0, "test_loss": 3.0}])
+    assert wrong.sentence.endswith("1 of 2 checkpoints could not be compared: no loss is recorded of their epochs.")
+    assert "could not" not in check_losses({5: losses}, None, [{"epoch": 5, **losses}]).sentence
 
 
 def test_a_curve_that_ends_one_update_earlier_is_continued():

@@ -108,7 +108,11 @@ def test_flat_names_with_a_table_of_rounded_losses(new_workspace):
         (1, "updated", 3.960557, 3.960557),
         (1, "updated", 3.98975, 3.98975),
     }
-    assert any("epoch 8500 reproduce the losses recorded after 8501 updates" in note for note in result.notes)
+    # The one row of losses that two recorded numbers show to be of ckpt_8500 is not enough to rename it.
+    assert check.sentence.endswith("11 of 12 checkpoints could not be compared: no loss is recorded of their epochs.")
+    assert variant.metadata["origin"]["check"]["checkpoints_not_compared"] == 11
+    (note,) = (note for note in result.notes if "reproduce the losses recorded after 8501 updates" in note)
+    assert note.endswith("They are kept as epoch 8500.")
     assert variant.metrics.test_loss[101] == 12.536532
     assert variant.metrics.test_loss[100] == pytest.approx(12.326156, abs=1e-5)  # of the weights: was not recorded
     assert variant.config.architecture == variant.family.base.configure().architecture
@@ -220,10 +224,103 @@ def test_export_and_import_give_the_same_weights(request, new_workspace, tmp_pat
     assert result.variant.checkpoints == [10, 20, 30, 40]
     assert all(same_weights(result.variant, epoch, variant, epoch) for epoch in (10, 20, 30, 40))
     assert (result.check.status, result.check.largest_difference < 1e-12) == ("reproduced", True)
-    known = {name: value for name, value in variant.config.settings.items() if name != "device"}
-    assert {name: result.variant.config.settings[name] for name in known} == known
+    assert result.variant.config.settings == variant.config.settings
     with pytest.raises(ExchangeError, match="has no place for initial weights"):
         export_variant(variant, layout, tmp_path / "none", epochs=[0])
+
+
+@pytest.mark.parametrize("layout", ["miscope", "grokking-pth"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"weight_decay": 2.0, "learning_rate": 0.01},
+        {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.0},
+        {"recipe": "nanda", "data_seed": 0, "warmup": 10, "betas": [0.9, 0.999], "dtype": "float64"},
+        {"train_pairs": [7, *range(40, 100, 2)]},
+    ],
+)
+def test_an_export_keeps_the_recipe(new_workspace, tmp_path, layout, settings):
+    variant = trained(new_workspace, **settings)
+    export_variant(variant, layout, tmp_path / "run.pth")
+    result = import_run(new_workspace, tmp_path / "run.pth")
+    assert result.check.status == "reproduced"
+    assert result.variant.config.settings == variant.config.settings
+    assert result.variant.origin["not_stated"] == []
+
+
+@pytest.mark.parametrize("layout", ["miscope", "grokking-pth", "transformer-lens"])
+def test_an_export_states_nothing_that_nobody_knew(source, new_workspace, tmp_path, layout):
+    first = import_run(new_workspace, demo_file(source, tmp_path / "grokking_demo.pth")).variant
+    assert "weight_decay" in first.origin["not_stated"]
+    export_variant(first, layout, tmp_path / "run.pth")
+    again = import_run(new_workspace, tmp_path / "run.pth", name="again").variant
+    assert again.origin["not_stated"] == first.origin["not_stated"]
+
+
+def test_an_intervention_of_miscope_is_said_and_states_no_setting(source, new_workspace, tmp_path):
+    export_variant(source, "miscope", tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    del config["dynascope"], config["seed"], config["model_seed"]
+    path.write_text(json.dumps({**config, "intervention": {"type": "lr_spike", "lr": 0.5, "seed": 7}}))
+    result = import_run(new_workspace, tmp_path / "run")
+    assert any('intervened in training ({"type": "lr_spike", "lr": 0.5, "seed": 7})' in note for note in result.notes)
+    assert result.variant.config.training.learning_rate == 1e-3
+    assert "seed" in result.variant.origin["not_stated"]
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("metadata.json", {"train_losses": ["a"]}, r"metadata.json: train_losses\[0\] is 'a', which is not a number"),
+        ("metadata.json", {"test_losses": 3}, r"metadata.json: test_losses is 3, which is not a list"),
+        ("metadata.json", {"train_indices": ["q"]}, r"train_indices\[0\] is 'q', which is not a number"),
+        ("metadata.json", {"train_indices": [0.5]}, r"train_indices\[0\] is 0.5, which is not a whole number"),
+        ("metadata.json", {"train_indices": [], "test_indices": None}, r"lists 0 of the 121 pairs as trained on"),
+        ("config.json", {"prime": "11", "dynascope": None}, r"with config.json cannot be imported. .* p = '11'"),
+        ("config.json", {"training_fraction": 50, "dynascope": None}, r"With what config.json states: .* got 50"),
+    ],
+)
+def test_a_malformed_miscope_folder(source, new_workspace, tmp_path, file, change, message):
+    export_variant(source, "miscope", tmp_path / "run")
+    path = tmp_path / "run" / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    if "training_fraction" in change:  # it is not asked for where the split is listed
+        (tmp_path / "run" / "metadata.json").write_text("{}")
+    with pytest.raises(ExchangeError, match=message):
+        import_run(new_workspace, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"checkpoint_epochs": ["x", 19]}, r"demo.pth: checkpoint_epochs\[0\] is 'x', which is not a number"),
+        ({"checkpoint_epochs": 9}, r"demo.pth: checkpoint_epochs is 9, which is not a list"),
+        ({"checkpoint_epochs": [-9, 19]}, r"checkpoints\[0\] is of epoch -8; checkpoints have epochs from 0"),
+        ({"train_losses": ["a"]}, r"demo.pth: train_losses\[0\] is 'a', which is not a number"),
+        ({"train_losses": [torch.ones(2)]}, r"demo.pth: train_losses\[0\] is tensor.*, which is not a number"),
+        ({"train_indices": ["q"]}, r"demo.pth: train_indices\[0\] is 'q', which is not a number"),
+    ],
+)
+def test_a_malformed_demo_file(source, new_workspace, tmp_path, change, message):
+    path = demo_file(source, tmp_path / "demo.pth")
+    torch.save({**torch.load(path), **change}, path)
+    with pytest.raises(ExchangeError, match=message):
+        import_run(new_workspace, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_data": [3]}, r"init.pth: train_data\[0\] is 3, which is not a list"),
+        ({"train_data": [(1, 2)]}, r"init.pth: train_data\[0\] is of 2 numbers; a, b and p were expected"),
+        ({"test_losses": ["a"]}, r"init.pth: test_losses\[0\] is 'a', which is not a number"),
+    ],
+)
+def test_a_malformed_file_of_the_paper(nanda, new_workspace, tmp_path, change, message):
+    torch.save({"model": paper(nanda, 0), "train_loss": 1.0, "optimizer": 3, **change}, tmp_path / "init.pth")
+    with pytest.raises(ExchangeError, match=message):
+        import_run(new_workspace, tmp_path / "init.pth")
 
 
 def test_an_exported_miscope_folder_is_what_miscope_reads(source, tmp_path):

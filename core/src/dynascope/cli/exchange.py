@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dynascope.cli.tables import say
-from dynascope.cli.work import parse_settings, picked_epochs
+from dynascope.cli.work import console, parse_settings, picked_epochs
 from dynascope.exchange.exporting import export_variant
 from dynascope.exchange.importing import import_run
 from dynascope.store.workspace import Workspace
@@ -21,16 +20,21 @@ def import_path(
     workspace: Workspace, path: Path, pairs: Sequence[str], layout: str | None, family: str | None, name: str | None
 ) -> None:
     """Import a run with a progress bar, and say what is known of it."""
+    screen = console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading")
+    bar = Progress(*columns, console=screen, transient=True, disable=not screen.is_interactive)
+    task = bar.add_task("reading")
 
-        def progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+    def progress(what: str, done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, description=what, completed=done, total=total)
 
+    try:
         result = import_run(
             workspace, path, layout=layout, family=family, name=name, settings=parse_settings(pairs), progress=progress
         )
+    finally:
+        bar.stop()
     variant = result.variant
     if not result.is_new:
         say(f"{variant.name} is already imported: nothing to do.")

@@ -40,6 +40,7 @@ class ForeignRun:
     Attributes:
         snapshots: the weights, in the order of the source.
         facts: what the source states of the run, by the source's own names (``lr``, ``frac_train``, ``d_model``).
+        facts_from: the file that states them, where it is not the one with the weights.
         metrics: rows with ``epoch`` and any of the columns of ``metrics.csv``, of the weights after that many updates.
         metrics_epoch_known: whether the layout fixes to which weights a recorded loss belongs. Where it does not,
             the importer finds out, by computing the losses of the weights.
@@ -50,6 +51,7 @@ class ForeignRun:
 
     snapshots: tuple[Snapshot, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    facts_from: str = ""
     metrics: Sequence[Mapping[str, float]] = ()
     metrics_epoch_known: bool = True
     resolution: float = 0.0

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from dynascope.contract.config import NOT_IDENTITY, Config
 from dynascope.contract.family import Family
 from dynascope.contract.layout import Adopted, ForeignRun, Snapshot
-from dynascope.errors import ExchangeError
+from dynascope.errors import ExchangeError, InvalidSetting
 from dynascope.exchange.check import Check, Evaluator, check_losses
+from dynascope.store.checkpoints import LAST_EPOCH
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +49,8 @@ class Adopting:
                 continue
             self.family = family
             return adopted
-        raise ExchangeError(f"{snapshot.source} cannot be imported. {' '.join(refusals)}")
+        where = snapshot.source + (f" with {self.run.facts_from}" if self.run.facts_from else "")
+        raise ExchangeError(f"{where} cannot be imported. {' '.join(refusals)}")
 
     def weights(self, snapshot: Snapshot) -> dict[str, Tensor]:
         """Return a snapshot's weights in the family's names.
@@ -75,7 +77,7 @@ class Adopting:
         """Return the snapshots by epoch, ascending.
 
         Raises:
-            ExchangeError: an epoch that is not known, or two snapshots of one epoch.
+            ExchangeError: an epoch that is not known or that no checkpoint can have, or two snapshots of one epoch.
         """
         found: dict[int, Snapshot] = {}
         only = len(self.run.snapshots) == 1
@@ -88,6 +90,11 @@ class Adopting:
                     f"The epoch of {snapshot.source} is not known: its name has none, such as epoch_500 or step500. "
                     "Rename the file" + (", or state epochs=N." if only else ".")
                 )
+            if not 0 <= epoch <= LAST_EPOCH:
+                raise ExchangeError(
+                    f"{snapshot.source} is of epoch {epoch}; checkpoints have epochs from 0 to {LAST_EPOCH}. If that "
+                    "number does not count updates, correct it, or rename the file."
+                )
             if epoch in found:
                 raise ExchangeError(
                     f"{found[epoch].source} and {snapshot.source} are both of epoch {epoch}. Move one of them away."
@@ -96,11 +103,35 @@ class Adopting:
         return sorted(found.items())
 
     def configure(self, *settings: Mapping[str, Any]) -> Config:
-        """Return a config of the family: later settings win."""
+        """Return a config of the family: later settings win.
+
+        Raises:
+            ExchangeError: the source states what no variant can have.
+        """
         merged: dict[str, Any] = {}
         for some in settings:
             merged.update(some)
-        return self.family.configure(merged)
+        try:
+            return self.family.configure(merged)
+        except InvalidSetting as error:
+            raise self._unusable(error) from None
+
+    def evaluator(self, config: Config) -> Evaluator:
+        """Return what measures weights on the split of a config.
+
+        Raises:
+            ExchangeError: the source states what no variant can have.
+        """
+        try:
+            return Evaluator(self.family, config)
+        except InvalidSetting as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: InvalidSetting) -> ExchangeError:
+        where = self.run.facts_from or self.run.snapshots[0].source
+        return ExchangeError(
+            f"With what {where} states: {error} Correct it there, or state what is right as KEY=VALUE."
+        )
 
     def settled(self, snapshots: Sequence[tuple[int, Snapshot]]) -> tuple[Config, set[str], list[str]]:
         """Return the config, the settings that somebody states, and notes; looks for the split where none is stated."""
@@ -163,7 +194,7 @@ class Adopting:
         for number, guess in enumerate(guesses):
             self.progress("looking for the split", number, len(guesses))
             config = self.configure(base, guess)
-            evaluator = Evaluator(self.family, config)
+            evaluator = self.evaluator(config)
             check = self._compared(evaluator, {epoch: evaluator.measure(one) for epoch, one in loaded}, loaded)
             if check.agreeing and check.agreeing == check.epochs:
                 words = ", ".join(f"{name}={_short(value)}" for name, value in guess.items())

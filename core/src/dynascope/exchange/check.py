@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from dynascope.contract.config import Config
@@ -59,6 +59,7 @@ class Check:
             are there) or ``not recorded``.
         shift: the updates by which a recorded loss is later than the source's own epoch says.
         epochs, agreeing: how many were compared, and how many agree in every recorded loss.
+        checkpoints, uncompared: how many there are, and how many of them could not be compared.
         comparisons: each one.
         notes: sentences for the user.
     """
@@ -67,6 +68,8 @@ class Check:
     shift: int = 0
     epochs: int = 0
     agreeing: int = 0
+    checkpoints: int = 0
+    uncompared: int = 0
     comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -82,6 +85,12 @@ class Check:
             return "The source records no losses: nothing shows that split and architecture were understood."
         if self.status == "not comparable":
             return "No recorded loss belongs to weights that are there: it could not be checked."
+        left = ""
+        if self.uncompared:
+            left = (
+                f" {self.uncompared} of {self.checkpoints} checkpoints could not be compared: no loss is recorded of "
+                "their epochs."
+            )
         ways = {one.how for one in self.comparisons if one.agrees}
         how = ""
         if ways == {"updated"}:
@@ -91,7 +100,7 @@ class Check:
         if self.status == "reproduced":
             return (
                 f"Recorded losses are reproduced from the weights at {self.agreeing} of {self.epochs} epochs "
-                f"compared{how}; largest relative difference {self.largest_difference:.1e}."
+                f"compared{how}; largest relative difference {self.largest_difference:.1e}.{left}"
             )
         worst = max((one for one in self.comparisons if not one.agrees), key=lambda one: one.difference)
         return (
@@ -99,15 +108,15 @@ class Check:
             f"epoch {worst.epoch} the {worst.column.replace('_', ' ')} is {worst.computed:.6g}, recorded is "
             f"{worst.recorded:.6g}. "
             "Split, epochs or architecture differ from those of the run: state what is known as KEY=VALUE "
-            "(train_fraction=0.3 data_seed=598), or do not trust what depends on it."
+            f"(train_fraction=0.3 data_seed=598), or do not trust what depends on it.{left}"
         )
 
 
 class Evaluator:
-    """Computes losses and accuracies of weights on the split of one config."""
+    """Computes losses and accuracies of weights on the split of one config, on the CPU wherever they were trained."""
 
     def __init__(self, family: Family, config: Config) -> None:
-        self.stack = Stack(family, [config])
+        self.stack = Stack(family, [replace(config, training=config.training.model_copy(update={"device": "cpu"}))])
 
     def measure(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the metrics of ``weights``, with the columns of ``metrics.csv`` but ``epoch``."""
@@ -186,8 +195,16 @@ def _compared(
         "reproduced" if not wrong else "partly" if len(wrong) < len(epochs) else "not reproduced"
     )
     notes = [_other_epoch(epoch, row, recorded, resolution, shift) for epoch, row in sorted(measured.items())]
+    uncompared = set(measured) - {0 if one.how == "updated" else one.epoch for one in comparisons}
     return Check(
-        status, shift, len(epochs), len(epochs - wrong), tuple(comparisons), tuple(note for note in notes if note)
+        status,
+        shift,
+        len(epochs),
+        len(epochs - wrong),
+        len(measured),
+        len(uncompared),
+        tuple(comparisons),
+        tuple(note for note in notes if note),
     )
 
 
@@ -208,7 +225,8 @@ def _other_epoch(
         return ""
     return (
         f"The weights of epoch {epoch} reproduce the losses recorded after {found} updates: the source probably saved "
-        f"them one update {'later' if found > epoch else 'earlier'} than their name says."
+        f"them one update {'later' if found > epoch else 'earlier'} than their name says. They are "
+        f"kept as epoch {epoch}."
     )
 
 
@@ -224,6 +242,7 @@ def as_record(check: Check) -> dict[str, Any]:
         "sentence": check.sentence,
         "epochs_compared": check.epochs,
         "epochs_agreeing": check.agreeing,
+        "checkpoints_not_compared": check.uncompared,
         "largest_relative_difference": check.largest_difference,
         "recorded_losses_shifted_by": check.shift,
         "comparisons": [

@@ -17,18 +17,36 @@ from dynascope.errors import ExchangeError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["epoch_in", "mentions", "read_facts", "read_pickle", "read_state", "read_table", "weight_files"]
+__all__ = [
+    "epoch_in",
+    "find_state",
+    "listed",
+    "mentions",
+    "named_epoch",
+    "number",
+    "read_facts",
+    "read_object",
+    "read_pickle",
+    "read_state",
+    "read_table",
+    "weight_files",
+    "whole_number",
+]
 
 WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
 STATE_KEYS = ("model", "state_dict", "model_state_dict", "model_state", "weights", "params")
 """Where a file that holds more than a state dict keeps it."""
 PREFIXES = ("_orig_mod.", "module.", "model.", "transformer.")
 """What wrappers put before every name."""
+LARGEST = 2**53
+"""The largest whole number up to which floats have them all."""
 MOST_SEARCHED = 64 * 2**20
 """Bytes of an old, unzipped pickle in which ``mentions`` looks."""
 
-_WORD = re.compile(r"(?<![a-z])(?:epochs?|steps?|iter(?:ation)?s?|ckpt|checkpoint|updates?|global_step)[-_=.]?(\d+)")
-_BARE = re.compile(r"(?:^|[-_.])(\d+)$")
+_COUNTED = re.compile(r"(?<![a-z])(?:epochs?|steps?|iter(?:ation)?s?|updates?|global_step)[-_=.]?(\d+)")
+_SAVED = re.compile(r"(?<![a-z])(?:ckpt|checkpoint)[-_=.]?(\d+)")
+_BARE = re.compile(r"(?:^|[-_]|(?<!\d)\.)(\d+)$")
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
 
 
 class _Settings:
@@ -177,17 +195,87 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def epoch_in(name: str) -> int | None:
-    """Return the epoch in a file's name: after a word such as ``step``, or alone at its end; None if there is none.
+    """Return the epoch in a file's name: after a word such as ``step``, or bare at its end; None if there is none.
 
     Examples:
         >>> epoch_in("ckpt_100.pt"), epoch_in("model_step5000.pth"), epoch_in("1900.pth"), epoch_in("p97_seed0.pt")
         (100, 5000, 1900, None)
     """
+    named = named_epoch(name)
+    bare = _BARE.findall(_DATE.sub("", _stem(name)))
+    return named if named is not None else int(bare[0]) if bare else None
+
+
+def named_epoch(name: str) -> int | None:
+    """Return the number after ``epoch``, ``step``, ``checkpoint`` or the like in a file's name; None if there is none.
+
+    A date is none, except where the name calls it a number of epochs or steps.
+    """
+    stem = _stem(name)
+    found = _COUNTED.findall(stem) or _SAVED.findall(_DATE.sub("", stem))
+    return int(found[-1]) if found else None
+
+
+def _stem(name: str) -> str:
     stem = name.lower()
     for suffix in WEIGHT_SUFFIXES:
         stem = stem.removesuffix(suffix)
-    found = _WORD.findall(stem) or _BARE.findall(stem)
-    return int(found[-1]) if found else None
+    return stem
+
+
+def number(value: Any, where: str) -> float:
+    """Return what a source states as a number; NaN for null.
+
+    Raises:
+        ExchangeError: it is none; ``where`` begins the message.
+    """
+    if value is None:
+        return math.nan
+    try:
+        return float(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise ExchangeError(f"{where} is {value!r:.60}, which is not a number.") from None
+
+
+def whole_number(value: Any, where: str) -> int:
+    """Return what a source states as a whole number.
+
+    Raises:
+        ExchangeError: it is none, or too large for one; ``where`` begins the message.
+    """
+    found = number(value, where)
+    if not found.is_integer() or abs(found) > LARGEST:
+        raise ExchangeError(f"{where} is {value!r:.60}, which is not a whole number.")
+    return int(found)
+
+
+def listed(values: Any, where: str) -> list[Any]:
+    """Return what a source states as a list, which may be a tensor; empty for null.
+
+    Raises:
+        ExchangeError: it is none; ``where`` begins the message.
+    """
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(values, (list, tuple, type(None))):
+        raise ExchangeError(f"{where} is {values!r:.60}, which is not a list.")
+    return list(values or ())
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object that a file holds; an empty one where there is no file.
+
+    Raises:
+        ExchangeError: the file is something else.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ExchangeError(f"{path} is not valid JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise ExchangeError(f"{path} must hold a JSON object; it holds a {type(content).__name__}.")
+    return content
 
 
 def read_facts(folder: Path, *names: str) -> dict[str, Any]:
@@ -198,15 +286,7 @@ def read_facts(folder: Path, *names: str) -> dict[str, Any]:
     """
     facts: dict[str, Any] = {}
     for name in names:
-        path = folder / name
-        if not path.is_file():
-            continue
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ExchangeError(f"{path} is not valid JSON: {error}.") from None
-        if not isinstance(content, dict):
-            raise ExchangeError(f"{path} must hold a JSON object; it holds a {type(content).__name__}.")
+        content = read_object(folder / name)
         flat = {key: value for key, value in content.items() if not isinstance(value, dict)}
         for value in content.values():
             if isinstance(value, dict):
@@ -230,7 +310,7 @@ def read_table(folder: Path) -> tuple[list[dict[str, float]], float, str]:
     A file counts if it has a column ``epoch`` or ``step`` and one of a loss. Empty where there is no such file.
 
     Raises:
-        ExchangeError: several such files, or a cell that is no number.
+        ExchangeError: several such files, a cell that is no number, or an epoch that is no whole one.
     """
     found: list[tuple[list[dict[str, float]], float, str]] = []
     for path in sorted(folder.glob("*.csv")):
@@ -248,12 +328,10 @@ def read_table(folder: Path) -> tuple[list[dict[str, float]], float, str]:
         if "epoch" not in columns or not {"train_loss", "test_loss"} & set(columns):
             continue
         rows = []
-        for number, line in enumerate(lines, start=2):
-            try:
-                row = {ours: float(line[name]) if line[name] else math.nan for ours, name in columns.items()}
-                row["epoch"] = int(row["epoch"])
-            except (TypeError, ValueError):
-                raise ExchangeError(f"{path}, line {number}: expected numbers, found {dict(line)!r}.") from None
+        for count, line in enumerate(lines, start=2):
+            where = f"{path}, line {count}:"
+            row = {ours: number(line[name] or None, f"{where} {name}") for ours, name in columns.items()}
+            row["epoch"] = whole_number(line[columns["epoch"]], f"{where} {columns['epoch']}")
             rows.append(row)
         losses = [line[columns[name]] for name in ("train_loss", "test_loss") if name in columns for line in lines]
         found.append((rows, _resolution(losses), path.name))
@@ -266,6 +344,6 @@ def read_table(folder: Path) -> tuple[list[dict[str, float]], float, str]:
 
 def _resolution(numbers: list[str]) -> float:
     """Return half of the last decimal where all numbers are written with the same few of them; else 0."""
-    decimals = {len(number.partition(".")[2]) if "e" not in number.lower() else 99 for number in numbers if number}
+    decimals = {len(one.partition(".")[2]) if "e" not in one.lower() else 99 for one in numbers if one}
     most = max(decimals, default=99)
     return 0.5 * 10.0**-most if most <= 8 else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dynascope.contract.layout import ForeignRun, Layout, Snapshot
 from dynascope.errors import ExchangeError
-from dynascope.exchange.files import read_facts, read_state
+from dynascope.exchange.files import listed, number, read_facts, read_object, read_state, whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["HuggingFace"]
 
 FOLDER = re.compile(r"checkpoint-(\d+)")
+LOG = "trainer_state.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -44,18 +44,19 @@ class HuggingFace(Layout):
         last = folders[max(folders)]
         facts = read_facts(last, "config.json")
         for step, folder in folders.items():
-            stated = _trainer_state(folder).get("global_step", step)
+            stated = read_object(folder / LOG).get("global_step", step)
             if stated != step:
                 raise ExchangeError(
-                    f"{folder} states global_step {stated} in trainer_state.json, and {step} in its name. Which is it?"
+                    f"{folder} states global_step {stated} in {LOG}, and {step} in its name. Which is it?"
                 )
-        rows, notes = _losses(_trainer_state(last))
+        rows, notes = _losses(last / LOG)
         return ForeignRun(
             snapshots=tuple(
                 Snapshot(step, f"{folder.name}/{_weights(folder).name}", partial(_read, folder))
                 for step, folder in sorted(folders.items())
             ),
             facts={**read_facts(path, "config.json"), **facts},
+            facts_from="config.json",
             metrics=rows,
             notes=notes,
         )
@@ -82,37 +83,30 @@ def _read(folder: Path) -> Mapping[str, Tensor]:
     return read_state(_weights(folder))[0]
 
 
-def _trainer_state(folder: Path) -> dict[str, Any]:
-    path = folder / "trainer_state.json"
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ExchangeError(f"{path} is not valid JSON: {error}.") from None
-    if not isinstance(content, dict):
-        raise ExchangeError(f"{path} must hold a JSON object; it holds a {type(content).__name__}.")
-    return content
-
-
-def _losses(state: Mapping[str, Any]) -> tuple[list[dict[str, float]], tuple[str, ...]]:
-    entries = [entry for entry in state.get("log_history", ()) if isinstance(entry, dict) and "step" in entry]
-    trained = [entry for entry in entries if "loss" in entry]
-    steps = [int(entry["step"]) for entry in trained]
-    every = steps == list(range(1, len(steps) + 1))
+def _losses(path: Path) -> tuple[list[dict[str, float]], tuple[str, ...]]:
+    """Return the losses that a ``trainer_state.json`` logs as rows, and sentences for the user."""
+    history = listed(read_object(path).get("log_history"), f"{path}: log_history")
+    entries = [
+        (whole_number(entry["step"], f"{path}: step of an entry of log_history"), entry)
+        for entry in history
+        if isinstance(entry, dict) and "step" in entry
+    ]
+    trained = [(step, entry) for step, entry in entries if "loss" in entry]
+    every = [step for step, _ in trained] == list(range(1, len(trained) + 1))
     rows: dict[int, dict[str, float]] = {}
 
-    def row(epoch: int) -> dict[str, float]:
-        return rows.setdefault(epoch, {"epoch": epoch, "train_loss": math.nan, "test_loss": math.nan})
+    def put(epoch: int, column: str, entry: Mapping[str, Any], name: str) -> None:
+        row = rows.setdefault(epoch, {"epoch": epoch, "train_loss": math.nan, "test_loss": math.nan})
+        row[column] = number(entry[name], f"{path}: {name} of step {entry['step']}")
 
-    for entry in entries:
+    for step, entry in entries:
         if "eval_loss" in entry:
-            row(int(entry["step"]))["test_loss"] = float(entry["eval_loss"])
+            put(step, "test_loss", entry, "eval_loss")
         if "eval_accuracy" in entry:
-            row(int(entry["step"]))["test_accuracy"] = float(entry["eval_accuracy"])
+            put(step, "test_accuracy", entry, "eval_accuracy")
     if every:
-        for entry in trained:
-            row(int(entry["step"]) - 1)["train_loss"] = float(entry["loss"])
+        for step, entry in trained:
+            put(step - 1, "train_loss", entry, "loss")
     notes: tuple[str, ...] = ()
     if trained and not every:
         notes = (

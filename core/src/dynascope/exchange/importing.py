@@ -18,7 +18,7 @@ from dynascope.contract.layout import ForeignRun, Layout, Snapshot
 from dynascope.digest import digest_of
 from dynascope.errors import ExchangeError, WorkspaceError
 from dynascope.exchange.adopting import Adopting, Progress
-from dynascope.exchange.check import Check, Evaluator, as_record
+from dynascope.exchange.check import Check, as_record
 from dynascope.exchange.layouts import layout_named, recognised
 from dynascope.store.atomic import remove_leftovers, write_json
 from dynascope.store.checkpoints import CheckpointFolder
@@ -99,7 +99,7 @@ def import_run(
 
     measured: dict[int, dict[str, float]] = {}
     digests: dict[int, str] = {}
-    evaluator = Evaluator(adopting.family, config) if adopting.split_known(known) or run.metrics else None
+    evaluator = adopting.evaluator(config) if adopting.split_known(known) or run.metrics else None
     for epoch, snapshot in snapshots:
         adopting.progress("reading", len(digests), len(snapshots))
         weights = adopting.weights(snapshot)

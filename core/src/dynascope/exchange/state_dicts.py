@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from dynascope.contract.layout import ForeignRun, Layout, Snapshot
 from dynascope.errors import ExchangeError
-from dynascope.exchange.files import WEIGHT_SUFFIXES, epoch_in, read_facts, read_state, read_table, weight_files
+from dynascope.exchange.files import (
+    WEIGHT_SUFFIXES,
+    epoch_in,
+    named_epoch,
+    read_facts,
+    read_state,
+    read_table,
+    weight_files,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,14 +57,20 @@ class StateDicts(Layout):
         rows, resolution, table = (
             read_table(folder) if path.is_dir() or len(weight_files(folder)) == 1 else ([], 0.0, "")
         )
-        notes = (f"Losses are from {table}.",) if table else ()
+        notes = [f"Losses are from {table}."] if table else []
+        if bare := [file.name for file in files if named_epoch(file.name) is None and epoch_in(file.name) is not None]:
+            notes.append(
+                f"{bare[0]} is taken for epoch {epoch_in(bare[0])}, by the number at the end of its name"
+                + (f", and {len(bare) - 1} more alike." if len(bare) > 1 else ".")
+            )
         return ForeignRun(
             snapshots=tuple(Snapshot(epoch_in(file.name), file.name, partial(_read, file)) for file in files),
             facts=facts,
+            facts_from=", ".join(name for name in FACTS if (folder / name).is_file()),
             metrics=rows,
             metrics_epoch_known=SELF in facts,
             resolution=resolution,
-            notes=notes,
+            notes=tuple(notes),
         )
 
     def write(self, variant: Variant, path: Path, epochs: Sequence[int]) -> tuple[str, ...]:

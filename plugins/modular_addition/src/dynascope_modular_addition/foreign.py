@@ -102,13 +102,15 @@ def adopted(state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Adopted:
     for name, theirs in STATED_AS.items():
         found = next((facts[one] for one in theirs if facts.get(one) is not None), None)
         if name == "p":
+            if found is not None and not _is_setting(name, found):
+                raise ExchangeError(f"The source states p = {found!r}, which is not a number.")
             if found is not None and found != p:
                 raise ExchangeError(
                     f"The source states p = {found}, but the embedding has {p + 1} tokens: with `=`, {found + 1} were "
                     f"expected. {HAS}"
                 )
         elif found is not None and _is_setting(name, found):
-            settings[name] = float(found) if name in ("train_fraction", "learning_rate", "weight_decay") else found
+            settings[name] = found
     if settings["recipe"] == "miscope" and any(
         bool(tensor.any()) for name, tensor in weights.items() if name.endswith("bias")
     ):

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynascope import ExchangeError, ForeignRun, Layout, Snapshot
-from dynascope.exchange.files import find_state, mentions, read_facts, read_pickle, read_state
+from dynascope.exchange.files import (
+    find_state,
+    listed,
+    mentions,
+    number,
+    read_object,
+    read_pickle,
+    read_state,
+    whole_number,
+)
 from dynascope.exchange.state_dicts import stated_settings
 
 if TYPE_CHECKING:
@@ -23,6 +32,8 @@ __all__ = ["GrokkingPth", "MIScope", "ProgressMeasures"]
 
 RECIPE = {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 1.0, "betas": [0.9, 0.98], "warmup": 0}
 """What MIScope's training code fixes for this model, and its files do not state."""
+SETTINGS = "dynascope"
+"""Where our exports hold the settings of the variant, for which the layouts have no place."""
 NAMES = {"p": "prime", "train_fraction": "training_fraction", "seed": "seed", "data_seed": "data_seed"}
 
 
@@ -48,20 +59,26 @@ class MIScope(Layout):
         files = self._files(path)
         if not files:
             raise ExchangeError(f"{path / 'checkpoints'} holds no checkpoint_epoch_EEEEE.safetensors.")
-        facts = read_facts(path, "config.json")
-        curves = read_facts(path, "metadata.json")
-        notes = ()
-        if facts.get("intervention"):
-            notes = ("The source intervened in training; Dynascope's settings do not hold that.",)
+        facts = read_object(path / "config.json")
+        metadata = path / "metadata.json"
+        curves = read_object(metadata)
+        notes: tuple[str, ...] = ()
+        if intervention := facts.get("intervention"):
+            notes = (
+                f"The source intervened in training ({json.dumps(intervention)}): training with the variant's settings "
+                "does not give these weights.",
+            )
+        ours = facts.get(SETTINGS)
         return ForeignRun(
             snapshots=tuple(
                 Snapshot(int(match[1]) + 1, f"checkpoints/{match[0]}", partial(_state, path / "checkpoints" / match[0]))
                 for match in files
             ),
-            facts={**RECIPE, **facts, "n_layers": facts.get("n_layers", 1)},
-            metrics=_rows(curves.get("train_losses"), curves.get("test_losses"), test_after=1),
-            train_rows=_indices(curves.get("train_indices")),
-            test_rows=_indices(curves.get("test_indices")),
+            facts={**facts, **ours} if isinstance(ours, Mapping) else {**RECIPE, **facts},
+            facts_from="config.json",
+            metrics=_rows(curves, metadata, test_after=1),
+            train_rows=_indices(curves, "train_indices", metadata),
+            test_rows=_indices(curves, "test_indices", metadata),
             notes=notes,
         )
 
@@ -79,7 +96,7 @@ class MIScope(Layout):
         stated = {theirs: settings[ours] for ours, theirs in NAMES.items() if ours in settings}
         if "seed" in stated:
             stated["model_seed"] = stated["seed"]
-        _write_json(path / "config.json", {**fields, **stated})
+        _write_json(path / "config.json", {**fields, **stated, SETTINGS: settings})
         train, test = _curves(variant)
         metadata = {
             "train_losses": train,
@@ -116,25 +133,27 @@ class GrokkingPth(Layout):
         content = read_pickle(path)
         if not isinstance(content, Mapping) or not {"checkpoints", "checkpoint_epochs"} <= set(content):
             raise ExchangeError(f"{path} is not the demo's file: it must hold 'checkpoints' and 'checkpoint_epochs'.")
-        states, epochs = list(content["checkpoints"]), [int(epoch) for epoch in content["checkpoint_epochs"]]
+        states = listed(content["checkpoints"], f"{path}: checkpoints")
+        named = listed(content["checkpoint_epochs"], f"{path}: checkpoint_epochs")
+        epochs = [whole_number(epoch, f"{path}: checkpoint_epochs[{index}]") for index, epoch in enumerate(named)]
         if len(states) != len(epochs):
             raise ExchangeError(f"{path} holds {len(states)} checkpoints, and {len(epochs)} checkpoint_epochs.")
         snapshots = [
             Snapshot(epoch + 1, f"{path.name}, checkpoints[{index}]", partial(_found, state, path))
             for index, (state, epoch) in enumerate(zip(states, epochs, strict=True))
         ]
-        losses = content.get("train_losses")
-        last = len(losses) if _is_curve(losses) else None
-        if content.get("model") is not None and last is not None and last not in {epoch + 1 for epoch in epochs}:
+        last = len(listed(content.get("train_losses"), f"{path}: train_losses"))
+        if content.get("model") is not None and last and last not in {epoch + 1 for epoch in epochs}:
             snapshots.append(Snapshot(last, f"{path.name}, model", partial(_found, content["model"], path)))
         facts = dict(content["config"]) if isinstance(content.get("config"), Mapping) else {}
-        facts |= {name: content[name] for name in NAMES if isinstance(content.get(name), (int, float))}
+        if isinstance(content.get(SETTINGS), Mapping):
+            facts |= content[SETTINGS]
         return ForeignRun(
             snapshots=tuple(snapshots),
             facts=facts,
-            metrics=_rows(losses, content.get("test_losses"), test_after=1),
-            train_rows=_indices(content.get("train_indices")),
-            test_rows=_indices(content.get("test_indices")),
+            metrics=_rows(content, path, test_after=1),
+            train_rows=_indices(content, "train_indices", path),
+            test_rows=_indices(content, "test_indices", path),
         )
 
     def write(self, variant: Variant, path: Path, epochs: Sequence[int]) -> tuple[str, ...]:
@@ -147,18 +166,17 @@ class GrokkingPth(Layout):
         for epoch in kept:
             fields, state = _hooked(variant, epoch)
             states.append(state)
-        settings = stated_settings(variant)
         train, test = _curves(variant)
         split = {name: torch.tensor(rows) for name, rows in _split(variant).items()}
         content = {
             "model": states[-1],
-            "config": {**fields, **{name: settings[name] for name in ("seed", *RECIPE) if name in settings}},
+            "config": fields,
             "checkpoints": states,
             "checkpoint_epochs": [epoch - 1 for epoch in kept],
             "train_losses": [math.nan if value is None else value for value in train],
             "test_losses": [math.nan if value is None else value for value in test],
             **split,
-            **{name: settings[name] for name in ("p", "data_seed", "train_fraction") if name in settings},
+            SETTINGS: stated_settings(variant),
         }
         torch.save(content, path)
         return _left_out(epochs)
@@ -200,7 +218,7 @@ class ProgressMeasures(Layout):
             rows.update(curves)
             facts.update(_recipe_of(content))
             if train_rows is None:
-                train_rows = _pairs(content.get("train_data"))
+                train_rows = _pairs(content.get("train_data"), file)
             if file.stem == "final" and updates in {snapshot.epoch for snapshot in snapshots.values()}:
                 continue  # the last {epoch}.pth is of the same weights
             snapshots[file.name] = Snapshot(updates, file.name, partial(_state, file))
@@ -213,18 +231,17 @@ class ProgressMeasures(Layout):
 
     def _read_epochs(self, file: Path, content: Mapping[str, Any]) -> tuple[int | None, dict[int, dict[str, float]]]:
         """Return how many updates are behind a file's weights, and the losses that it records, by their epochs."""
-        curves = {
-            int(row["epoch"]): row
-            for row in _rows(content.get("train_losses"), content.get("test_losses"), test_after=0)
-        }
+        curves = {int(row["epoch"]): row for row in _rows(content, file, test_after=0)}
         if file.stem == "init":
             return 0, curves
         if curves:  # at the end of a run: as many updates as losses, each measured before its update
             return max(curves) + 1, curves
-        epoch = content.get("epoch", int(file.stem) if file.stem.isdigit() else None)
+        epoch = content.get("epoch", int(file.stem) if file.stem.isdecimal() else None)
         if not isinstance(epoch, int):
             return None, {}
-        losses = {name: _number(content[name]) for name in ("train_loss", "test_loss") if name in content}
+        losses = {
+            name: number(content[name], f"{file}: {name}") for name in ("train_loss", "test_loss") if name in content
+        }
         return epoch + 1, {epoch: {"epoch": epoch, **losses}} if losses else {}
 
     def _files(self, path: Path) -> list[Path]:
@@ -236,7 +253,7 @@ class ProgressMeasures(Layout):
 
 
 def _in_order(file: Path) -> tuple[int, int]:
-    return (0, 0) if file.stem == "init" else (1, int(file.stem)) if file.stem.isdigit() else (2, 0)
+    return (0, 0) if file.stem == "init" else (1, int(file.stem)) if file.stem.isdecimal() else (2, 0)
 
 
 def _state(file: Path) -> Mapping[str, Tensor]:
@@ -250,50 +267,47 @@ def _found(state: Any, path: Path) -> Mapping[str, Tensor]:
     return found
 
 
-def _number(value: Any) -> float:
-    return float(value.detach() if hasattr(value, "detach") else value)
-
-
-def _is_curve(values: Any) -> bool:
-    return isinstance(values, (list, tuple)) and bool(values)
-
-
-def _rows(train: Any, test: Any, *, test_after: int) -> list[dict[str, float]]:
-    """Return lists of losses as rows; test losses belong to ``test_after`` updates more than train losses."""
+def _rows(source: Mapping[str, Any], path: Path, *, test_after: int) -> list[dict[str, float]]:
+    """Return the lists of losses as rows; test losses belong to ``test_after`` updates more than train losses."""
     rows: dict[int, dict[str, float]] = {}
-    for name, values, shift in (("train_loss", train, 0), ("test_loss", test, test_after)):
-        for index, value in enumerate(values if _is_curve(values) else ()):
-            row = rows.setdefault(
-                index + shift, {"epoch": index + shift, "train_loss": math.nan, "test_loss": math.nan}
-            )
-            row[name] = math.nan if value is None else _number(value)
+    for name, shift in (("train", 0), ("test", test_after)):
+        where = f"{path}: {name}_losses"
+        for epoch, value in enumerate(listed(source.get(f"{name}_losses"), where), start=shift):
+            row = rows.setdefault(epoch, {"epoch": epoch, "train_loss": math.nan, "test_loss": math.nan})
+            row[f"{name}_loss"] = number(value, f"{where}[{epoch - shift}]")
     return [rows[epoch] for epoch in sorted(rows)]
 
 
-def _indices(values: Any) -> tuple[int, ...] | None:
-    if values is None:
+def _indices(source: Mapping[str, Any], name: str, path: Path) -> tuple[int, ...] | None:
+    if source.get(name) is None:
         return None
-    return tuple(int(value) for value in (values.tolist() if hasattr(values, "tolist") else values))
+    where = f"{path}: {name}"
+    return tuple(whole_number(value, f"{where}[{index}]") for index, value in enumerate(listed(source[name], where)))
 
 
-def _pairs(values: Any) -> tuple[int, ...] | None:
+def _pairs(values: Any, path: Path) -> tuple[int, ...] | None:
     """Return the a-major rows of the paper's triples (a, b, p)."""
-    if not _is_curve(values):
-        return None
-    p = int(values[0][2])
-    return tuple(int(a) * p + int(b) for a, b, _ in values)
+    rows = []
+    for index, triple in enumerate(listed(values, f"{path}: train_data")):
+        where = f"{path}: train_data[{index}]"
+        entries = [whole_number(one, where) for one in listed(triple, where)]
+        if len(entries) != 3:
+            raise ExchangeError(f"{where} is of {len(entries)} numbers; a, b and p were expected.")
+        rows.append(entries[0] * entries[2] + entries[1])
+    return tuple(rows) or None
 
 
 def _recipe_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the saved optimizer states, which is what was done; the paper's code warms up over ten epochs."""
-    groups = (content.get("optimizer") or {}).get("param_groups") or []
-    if not groups:
+    optimizer = content.get("optimizer")
+    groups = optimizer.get("param_groups") if isinstance(optimizer, Mapping) else None
+    group = groups[0] if isinstance(groups, list) and groups else None
+    if not isinstance(group, Mapping):
         return {}
-    group = groups[0]
     stated = {
         "learning_rate": group.get("initial_lr", group.get("lr")),
         "weight_decay": group.get("weight_decay"),
-        "betas": list(group.get("betas") or []) or None,
+        "betas": group.get("betas"),
         "optimizer": "adamw",
         "warmup": 10 if "scheduler" in content else None,
     }

@@ -56,6 +56,9 @@ def likely_splits(
     if train_rows is not None:
         _check_rows(p, train_rows, test_rows)
         wanted = set(train_rows)
+        if parameters.train_pairs is not None and set(parameters.train_pairs) == wanted:
+            yield {"train_pairs": list(parameters.train_pairs)}
+            return
         for fraction in dict.fromkeys((parameters.train_fraction, *FRACTIONS, len(train_rows) / p**2)):
             if int(fraction * p * p) != len(wanted):
                 continue
@@ -80,6 +83,10 @@ def _check_rows(p: int, train_rows: tuple[int, ...], test_rows: tuple[int, ...] 
     if any(not 0 <= row < p * p for row in rows) or len(set(rows)) != len(rows):
         raise ExchangeError(
             f"The source's train and test indices are not a split of the {p * p} pairs: some are outside, or twice."
+        )
+    if not 0 < len(train_rows) < p * p:
+        raise ExchangeError(
+            f"The source lists {len(train_rows)} of the {p * p} pairs as trained on; a split leaves some on both sides."
         )
     if test_rows is not None and len(rows) != p * p:
         raise ExchangeError(
