@@ -228,12 +228,19 @@ def analyze(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what is fresh.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and why.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Share the work out to so many processes.", min=1, show_default=False)
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Share it out on a Dask cluster: 'local', or a scheduler's address.", show_default=False),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Compute the artifacts that are missing or stale: one forward pass per checkpoint for all analyzers."""
     from dynascope.cli import work
 
-    work.analyze(_opened(workspace), variants or [], analyzer, probe, epochs, force, dry_run)
+    work.analyze(_opened(workspace), variants or [], analyzer, probe, epochs, force, dry_run, workers, dask)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from dynascope.analysis import run
+from dynascope.analysis.executors import Where
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli import tables
 from dynascope.cli.tables import say
@@ -65,6 +66,8 @@ def analyze(
     epochs: str | None,
     force: bool,
     dry_run: bool,
+    workers: int | None,
+    dask: str | None,
 ) -> None:
     """Analyse variants with a progress bar; failures are listed at the end."""
     chosen = [workspace.variant(name) for name in names] or workspace.variants()
@@ -73,6 +76,7 @@ def analyze(
         return
     failures: list[Failure] = []
     plugins = registry()
+    where = Where("dask", workers, dask) if dask is not None else Where("processes", workers) if workers else Where()
     for variant in chosen:
         picked = None
         if epochs is not None:
@@ -85,7 +89,7 @@ def analyze(
             say(f"{variant.name}: {units} units at {len(work.tasks)} checkpoints would be computed.")
             tables.status([work], as_json=False)
         else:
-            failures += _carried_out(work)
+            failures += _carried_out(work, where)
     broken = [] if names else workspace.broken_variants()
     for row in broken:
         say(f"{row.name} is left out: {row.error}")
@@ -104,7 +108,7 @@ def status(
     tables.status([plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen], as_json=as_json)
 
 
-def _carried_out(work: Plan) -> tuple[Failure, ...]:
+def _carried_out(work: Plan, where: Where) -> tuple[Failure, ...]:
     """Carry out one variant's plan, say what came of it, and return what failed."""
     name, total = work.variant.name, sum(len(task.units) for task in work.tasks)
     if not total and not work.unreadable:
@@ -124,7 +128,7 @@ def _carried_out(work: Plan) -> tuple[Failure, ...]:
     with Progress(*columns, console=console()) as bar:
         task = bar.add_task("analysing", total=total)
         try:
-            run.run_plan(work, partial(_advance, bar, task))
+            run.run_plan(work, partial(_advance, bar, task), where)
         except AnalysisError as error:
             failures = error.failures
         except KeyboardInterrupt:

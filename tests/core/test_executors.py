@@ -1,0 +1,160 @@
+"""Analysis elsewhere: in processes and on a Dask cluster, with workers that die, ends in the same artifacts."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import FAMILY, TINY
+
+from dynascope import AnalysisError, InvalidSetting, PluginError, Workspace, analyze, train
+from dynascope.analysis import executors, run
+from dynascope.analysis.executors import Where
+from dynascope.analysis.plan import plan
+from dynascope.plugins.discovery import registry
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    variant = Workspace.create(tmp_path_factory.mktemp("executors") / "workspace").new_variant(FAMILY, TINY)
+    train(variant, schedule="every:2")
+    return variant
+
+
+@pytest.fixture
+def variant(source, tmp_path):
+    """A trained variant without artifacts."""
+    shutil.copytree(source.folder.parents[2], tmp_path / "workspace", ignore=shutil.ignore_patterns("artifacts"))
+    return Workspace(tmp_path / "workspace").variants()[0]
+
+
+@pytest.fixture(scope="module")
+def expected(source):
+    analyze(source)
+    return contents(source)
+
+
+def contents(variant):
+    """Every array of every unit, and every stamp but for its time."""
+    found = {}
+    for epoch, tree in variant.artifacts.items():
+        for analyzer, arrays in tree.items():
+            stamp = variant.artifacts.stamp(analyzer, epoch)
+            del stamp["created"]
+            found[epoch, analyzer] = (stamp, {name: array.values for name, array in arrays.items()})
+    return found
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for place, (stamp, arrays) in expected.items():
+        assert found[place][0] == stamp
+        for name, array in arrays.items():
+            same = found[place][1][name]
+            if array.dtype.kind == "f":
+                np.testing.assert_allclose(same, array, rtol=1e-5, atol=1e-6, err_msg=f"{place} {name}")
+            else:
+                np.testing.assert_array_equal(same, array)
+
+
+def test_processes_end_in_the_same_artifacts(variant, expected):
+    seen = []
+    analyze(variant, where=Where("processes", 2), progress=lambda done, total: seen.append((done, total)))
+    assert_same(contents(variant), expected)
+    assert seen[-1] == (63, 63)
+    assert analyze(variant, where=Where("processes", 2)).fresh == 63
+    assert variant.artifacts.series("fourier.embedding_frequencies/gini").sizes["epoch"] == 21
+
+
+def test_what_a_dead_worker_left_is_done_by_another(variant, expected, monkeypatch):
+    killed = []
+
+    def kill_one():
+        deadline = time.monotonic() + 60
+        while not list(variant.artifacts.folder.rglob("*.h5")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for child in children():
+            os.kill(child, signal.SIGKILL)
+            killed.append(child)
+            return
+
+    monkeypatch.setattr(run, "LARGEST_SLICE", 2)
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    analyze(variant, where=Where("processes", 2))
+    killer.join()
+    assert killed
+    assert_same(contents(variant), expected)
+
+
+def children():
+    """The worker processes of this one, but for the resource tracker of multiprocessing."""
+    found = []
+    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(int(pid))
+    return found
+
+
+def test_an_order_is_names_and_numbers_and_is_refused_by_other_plug_ins(variant):
+    (order, *_) = run._orders(plan(variant, registry()), workers=1)
+    assert order.variant == variant.name
+    assert len(order.units) == 6
+    other = tuple((name, "9.9" if name == "fourier" else version) for name, version in order.versions)
+    with pytest.raises(PluginError, match=r"This worker has plug-in fourier 0.1.0, .* planned with 9.9"):
+        run.carry_out(run.replace(order, versions=other))
+
+
+def test_failures_elsewhere_are_told_as_here(variant):
+    variant.checkpoint_folder.file(20).write_bytes(b"nothing")
+    weights = variant.checkpoint_folder.read(10)
+    del weights["blocks.0.attn.q.weight"]
+    variant.checkpoint_folder.write(10, weights)
+    with pytest.raises(AnalysisError) as raised:
+        analyze(variant, where=Where("processes", 2))
+    assert sorted({failure.epoch for failure in raised.value.failures}) == [10, 20]
+    assert "does not fit family" in str(raised.value)
+    assert len(variant.artifacts.epochs("fourier.neuron_frequencies")) == 19
+
+
+def test_a_number_of_workers_below_1_and_a_scheduler_that_is_not_there(variant):
+    pytest.importorskip("distributed")
+    with pytest.raises(InvalidSetting, match="workers must be at least 1, got 0"):
+        analyze(variant, where=Where("processes", 0))
+    with pytest.raises(InvalidSetting, match="No Dask scheduler answers at 'tcp://127.0.0.1:1'"):
+        analyze(variant, where=Where("dask", address="tcp://127.0.0.1:1"))
+
+
+def test_without_dask_the_way_to_it_is_said(variant, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(executors, "import_module", missing)
+    with pytest.raises(PluginError, match=r"Dask is not installed. Install it: pip install 'dynascope\[dask\]'"):
+        analyze(variant, where=Where("dask"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # what a dying cluster says is not ours
+def test_a_dask_cluster_of_which_one_worker_is_killed_ends_in_the_same_artifacts(variant, expected, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(run, "LARGEST_SLICE", 1)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        workers = [worker.process.pid for worker in cluster.workers.values()]
+
+        def kill_one():
+            deadline = time.monotonic() + 120
+            while len(list(variant.artifacts.folder.rglob("*.h5"))) < 6 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            os.kill(workers[0], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_one)
+        killer.start()
+        analyze(variant, where=Where("dask", address=cluster.scheduler_address))
+        killer.join()
+    assert_same(contents(variant), expected)
