@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from tiny import FAMILY, TINY
 
-from dynascope import AnalysisError, InvalidSetting, PluginError, Workspace, analyze, train
-from dynascope.analysis import executors, run
-from dynascope.analysis.executors import Where
+from dynascope import AnalysisError, InvalidSetting, PluginError, Workspace, analyze, executors, train
+from dynascope.analysis import run
 from dynascope.analysis.plan import plan
+from dynascope.executors import Where
 from dynascope.plugins.discovery import registry
 
 

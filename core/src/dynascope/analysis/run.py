@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynascope.analysis.executors import Where, opened
 from dynascope.analysis.plan import Bound, Plan, plan
 from dynascope.contract.analyzer import Activation, Read, Step, Weight
 from dynascope.errors import (
@@ -25,6 +24,7 @@ from dynascope.errors import (
     UnknownName,
     error_text,
 )
+from dynascope.executors import Where, opened
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -303,6 +304,8 @@ def _say_sizes(variant: Variant, how: recipe.Recipe, variants: int = 1) -> None:
 
 
 def _in_words(row: Mapping[str, float]) -> str:
+    if math.isnan(row["test_loss"]):
+        return f"loss {row['train_loss']:.1e}"
     return f"loss {row['train_loss']:.1e} / {row['test_loss']:.1e}  accuracy {row['test_accuracy']:.3f}"
 
 

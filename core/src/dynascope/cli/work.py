@@ -19,11 +19,11 @@ from rich.progress import (
 )
 
 from dynascope.analysis import run
-from dynascope.analysis.executors import Where
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli import tables
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
+from dynascope.executors import Where
 from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace

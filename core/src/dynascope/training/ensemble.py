@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dynascope.errors import DynascopeError, InvalidSetting, TrainingError
+from dynascope.executors import cores
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 from dynascope.training.interrupt import Interrupt
@@ -86,9 +87,8 @@ def plan_ensemble(
         if number is not None and number < 1:
             raise InvalidSetting(f"{name} must be at least 1, got {number}.")
     on_cpu = all(variant.config.training.device == "cpu" for variant in variants)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(workers or (cores if on_cpu else 1), len(variants)) or 1
-    threads = max(cores // workers, 1)
+    workers = min(workers or (cores() if on_cpu else 1), len(variants)) or 1
+    threads = max(cores() // workers, 1)
     groups: dict[str, list[tuple[Variant, Recipe]]] = {}
     finished, refused = [], []
     for variant in variants:
