@@ -3,7 +3,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dynascope import Activation, AnalysisError, Analyzer, Output, UnknownName, Weight, analyze, registry
+from dynascope import (
+    Activation,
+    AnalysisError,
+    Analyzer,
+    Output,
+    PluginError,
+    Stored,
+    UnknownName,
+    Weight,
+    analyze,
+    registry,
+)
 from dynascope.analysis import plan
 from dynascope.plugins import Provided, Registry
 from dynascope.store.family_file import DeclaredFamily
@@ -286,3 +297,66 @@ def test_an_analyzer_that_reads_what_is_not_there_fails_alone(variant, read):
         analyze(variant, plugins=plugins(lost, Mean()))
     assert {failure.analyzer for failure in caught.value.failures} == {"test.lost 1.0"}
     assert variant.artifacts.epochs("test.mean") == [0, 20, 40]
+
+
+class Doubled(Analyzer):
+    name = "a_doubled"  # sorts before what it reads
+    description = "Twice the mean."
+    reads = (Stored("test.mean/mean"), Weight("embed.weight"))
+    outputs = {"doubled": Output(("neuron",), "float32", "1", "doubled")}
+
+    def analyze(self, step):
+        mean = step[Stored("test.mean/mean")]
+        assert not mean.flags.writeable
+        return {"doubled": 2 * mean}
+
+
+def test_an_analyzer_reads_what_another_stores_of_the_same_checkpoint(variant, passes):
+    work = analyze(variant, plugins=plugins(Doubled(), Mean()), analyzers=["a_doubled"])
+    assert [bound.provided.id for bound in work.analyzers] == ["test.mean", "test.a_doubled"]
+    assert passes["passes"] == 3
+    for epoch in (0, 20, 40):
+        tree = variant.artifacts[epoch]
+        np.testing.assert_array_equal(tree["test.a_doubled"]["doubled"], 2 * tree["test.mean"]["mean"])
+    assert plan(variant, plugins(Doubled(), Mean())).fresh == 6
+
+
+def test_what_is_read_of_a_newer_analyzer_is_stale_too(variant):
+    analyze(variant, plugins=plugins(Doubled(), Mean()))
+    newer = plugins(Doubled(), type("Newer", (Mean,), {"version": 2})())
+    work = plan(variant, newer)
+    assert (work.counts["test.mean"].stale, work.counts["test.a_doubled"].stale) == (3, 3)
+    assert work.counts["test.a_doubled"].reasons() == {"context_sha256": 3}
+    analyze(variant, plugins=newer)
+    assert plan(variant, newer).fresh == 6
+
+
+def test_a_circle_of_analyzers_is_named(variant):
+    first = type("First", (Doubled,), {"name": "first", "reads": (Stored("test.second/doubled"),)})()
+    second = type("Second", (Doubled,), {"name": "second", "reads": (Stored("test.first/doubled"),)})()
+    with pytest.raises(PluginError, match="in a circle: test.first -> test.second -> test.first"):
+        plan(variant, plugins(first, second))
+
+
+def test_an_analyzer_whose_source_is_not_there_does_not_apply(variant):
+    (row,) = plan(variant, plugins(Doubled())).not_applicable
+    assert row.reason == "no analyzer that is installed stores test.mean/mean"
+    needy = type("Needy", (Mean,), {"needs": ("nothing",)})()
+    reasons = {row.analyzer: row.reason for row in plan(variant, plugins(Doubled(), needy)).not_applicable}
+    assert reasons["test.a_doubled"] == "it reads test.mean/mean, and test.mean does not apply"
+
+
+def test_what_reads_a_unit_that_failed_fails_with_it_alone(variant):
+    class Fails(Mean):
+        def analyze(self, step):
+            if step.epoch == 20:
+                raise ValueError("no mean today")
+            return super().analyze(step)
+
+    with pytest.raises(AnalysisError) as raised:
+        analyze(variant, plugins=plugins(Doubled(), Fails()))
+    assert {(failure.analyzer, failure.epoch) for failure in raised.value.failures} == {
+        ("test.mean 1.0", 20),
+        ("test.a_doubled 1.0", 20),
+    }
+    assert variant.artifacts.epochs("test.a_doubled") == [0, 40]

@@ -16,7 +16,7 @@ def test_exported_members_are_what_the_documentation_names() -> None:
                 "ForeignRun",
             ),
             *("Frame", "Label", "Layout", "Snapshot", "export_variant", "import_run"),
-            *("Output", "Parameters", "Probe", "Step", "Training", "View", "Weight", "hookimpl"),
+            *("Output", "Parameters", "Probe", "Step", "Stored", "Training", "View", "Weight", "hookimpl"),
             *("Registry", "Variant", "Workspace", "analyze", "open", "registry", "train"),
             *("AnalysisError", "ArtifactError", "CheckpointError", "DynascopeError", "ExchangeError", "InvalidSetting"),
             *("PluginError", "TrainingError", "UnknownName", "WorkspaceError"),

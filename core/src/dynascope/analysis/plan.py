@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dynascope.contract.analyzer import Activation, Analyzer, Read, Weight
+from dynascope.contract.analyzer import Activation, Analyzer, Read, Stored, Weight
 from dynascope.contract.probe import Batch
 from dynascope.digest import digest_of
-from dynascope.errors import ArtifactError, CheckpointError, Failure, UnknownName
+from dynascope.errors import ArtifactError, CheckpointError, Failure, PluginError, UnknownName
 from dynascope.plugins.registry import Provided, Registry
 from dynascope.store.units import Stamp, Stamps, Unit, list_units, parameters_text, stamp_of
 from dynascope.store.variant import Variant
@@ -38,12 +38,17 @@ class Bound:
     Attributes:
         provided: the analyzer, with its plug-in.
         context: the facts it declared in ``needs``.
-        places: for each of its reads, the activation or weight that the family has there.
+        places: for each of its reads of the model, the activation or weight that the family has there.
     """
 
     provided: Provided
     context: dict[str, Any]
     places: dict[Read, Activation | Weight]
+
+    @property
+    def stored(self) -> tuple[Stored, ...]:
+        """What it reads of other analyzers."""
+        return tuple(read for read in self.analyzer.reads if isinstance(read, Stored))
 
     @property
     def analyzer(self) -> Analyzer:
@@ -176,9 +181,7 @@ def plan(
         if names is None
         else list({entry.id: entry for entry in (registry.find("analyzers", name) for name in names)}.values())
     )
-    results = [_bind(entry, variant, context, batch) for entry in sorted(provided, key=lambda entry: entry.id)]
-    bound = [result for result in results if isinstance(result, Bound)]
-    not_applicable = [result for result in results if isinstance(result, NotApplicable)]
+    bound, not_applicable = _bound_in_order(provided, registry, variant, context, batch)
 
     checkpoints = variant.checkpoint_folder.digests()
     for epoch in epochs or ():
@@ -194,7 +197,10 @@ def plan(
     family_version = registry.find("families", family.base.name).plugin_version
     counts: dict[str, Counts] = {}
     work: dict[int, list[tuple[Bound, Stamp]]] = {}
+    identities: dict[str, str] = {}
     for one in bound:
+        # What is read of other analyzers is decided by their stamps at this epoch, and those by what they share.
+        read = [[stored.array, identities[stored.analyzer]] for stored in one.stored]
         stamps = Stamps(
             family=family.name,
             family_version=family_version,
@@ -205,8 +211,9 @@ def plan(
             parameters=parameters_text(one.analyzer.parameters),
             probe=chosen_probe.name,
             probe_sha256=batch.digest,
-            context_sha256=digest_of([one.context, list(one.places.values())]),
+            context_sha256=digest_of([one.context, list(one.places.values()), *([read] if read else [])]),
         )
+        identities[one.provided.id] = stamps.digest(0, "")
         stored = list_units(variant.artifacts_of(chosen_probe.name).folder / one.provided.id)
         counts[one.provided.id], wanted = _compared(stamps, stored, readable, force)
         for epoch in wanted:
@@ -252,6 +259,40 @@ def _difference(name: str, stored: Any, wanted: Any) -> str:
     return name if name.endswith("_sha256") else f"{name} {stored}, now {wanted}"
 
 
+def _bound_in_order(
+    chosen: Sequence[Provided], registry: Registry, variant: Variant, context: Any, batch: Batch
+) -> tuple[list[Bound], list[NotApplicable]]:
+    """Bind the chosen analyzers and those that they read, each after what it reads; sort out what does not apply.
+
+    Raises:
+        PluginError: analyzers read each other in a circle.
+    """
+    installed = {entry.id: entry for entry in registry.all("analyzers").values()}
+    results: dict[str, Bound | NotApplicable] = {}
+
+    def bind(entry: Provided, path: tuple[str, ...]) -> Bound | NotApplicable:
+        if entry.id in path:
+            circle = " -> ".join((*path[path.index(entry.id) :], entry.id))
+            raise PluginError(f"Analyzers read each other in a circle: {circle}. One of them must not read the next.")
+        if entry.id not in results:
+            lacks = ""
+            for read in entry.item.reads:
+                if isinstance(read, Stored):
+                    other, _, array = read.array.partition("/")
+                    if other not in installed or array not in installed[other].item.outputs:
+                        lacks = f"no analyzer that is installed stores {read.array}"
+                    elif isinstance(bind(installed[other], (*path, entry.id)), NotApplicable):
+                        lacks = f"it reads {read.array}, and {other} does not apply"
+            result = NotApplicable(entry.id, lacks) if lacks else _bind(entry, variant, context, batch)
+            results[entry.id] = result  # after what it reads
+        return results[entry.id]
+
+    for entry in sorted(chosen, key=lambda entry: entry.id):
+        bind(entry, ())
+    bound = [result for result in results.values() if isinstance(result, Bound)]
+    return bound, [result for result in results.values() if isinstance(result, NotApplicable)]
+
+
 def _bind(provided: Provided, variant: Variant, context: Any, batch: Batch) -> Bound | NotApplicable:
     """Resolve what an analyzer needs and reads, or say what the family or the probe lacks."""
     analyzer: Analyzer = provided.item
@@ -265,6 +306,8 @@ def _bind(provided: Provided, variant: Variant, context: Any, batch: Batch) -> B
     sites = family.base.sites(variant.config)
     places: dict[Read, Activation | Weight] = {}
     for read in analyzer.reads:
+        if isinstance(read, Stored):
+            continue
         if isinstance(read, str):
             if read not in sites:
                 return NotApplicable(

@@ -258,6 +258,11 @@ def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation
         if isinstance(found, Exception):
             raise found
         reads[read] = found
+    artifacts = work.variant.artifacts_of(work.probe)
+    for stored in bound.stored:
+        values = artifacts.read(stored.array, stamp.epoch).values
+        values.flags.writeable = False
+        reads[stored] = values
     step = Step(
         epoch=stamp.epoch,
         config=work.variant.config,
@@ -266,8 +271,7 @@ def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation
         arrays=reads,
     )
     results = bound.analyzer.analyze(step)
-    folder = work.variant.artifacts_of(work.probe).folder / bound.provided.id
-    write_unit(folder, stamp, bound.analyzer.outputs, results)
+    write_unit(artifacts.folder / bound.provided.id, stamp, bound.analyzer.outputs, results)
 
 
 class _Model:

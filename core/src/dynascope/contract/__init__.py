@@ -1,6 +1,6 @@
 """What a plug-in author implements: families, probes, analyzers, views, and the hooks that register them."""
 
-from dynascope.contract.analyzer import Activation, Analyzer, Output, Read, Step, Weight
+from dynascope.contract.analyzer import Activation, Analyzer, Output, Read, Step, Stored, Weight
 from dynascope.contract.config import Architecture, Config, Label, Parameters, Training
 from dynascope.contract.family import Dataset, Family
 from dynascope.contract.hookspecs import Specs, hookimpl, hookspec
@@ -28,6 +28,7 @@ __all__ = [
     "Snapshot",
     "Specs",
     "Step",
+    "Stored",
     "Training",
     "View",
     "Weight",

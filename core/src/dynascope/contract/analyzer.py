@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dynascope.contract.config import Config
     from dynascope.contract.probe import Batch
 
-__all__ = ["Activation", "Analyzer", "Output", "Read", "Step", "Weight"]
+__all__ = ["Activation", "Analyzer", "Output", "Read", "Step", "Stored", "Weight"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -46,8 +46,25 @@ class Weight:
     rows: int | None = None
 
 
-Read: TypeAlias = str | Activation | Weight
-"""What an analyzer reads: a site of the family by its common name, or an activation or weight by its own."""
+@dataclass(frozen=True)
+class Stored:
+    """An array that another analyzer stores of the same checkpoint. That analyzer runs first.
+
+    Attributes:
+        array: ``"<plug-in>.<analyzer>/<array>"``.
+    """
+
+    array: str
+
+    @property
+    def analyzer(self) -> str:
+        """The analyzer's id."""
+        return self.array.partition("/")[0]
+
+
+Read: TypeAlias = str | Activation | Weight | Stored
+"""What an analyzer reads: a site of the family by its common name, an activation or weight by its own, or what
+another analyzer stores."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ class Step:
     arrays: Mapping[Read, Array]
 
     def __getitem__(self, read: Read) -> Array:
-        """Return a declared read: an activation ``"row feature"`` or a weight in its own shape.
+        """Return a declared read: an activation ``"row feature"``, a weight or a stored array in its own shape.
 
         Raises:
             UnknownName: the analyzer did not declare it.
@@ -125,7 +142,7 @@ class Analyzer(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """Facts of the family's context."""
     reads: ClassVar[tuple[Read, ...]] = ()
-    """Sites, activations and weights. The core makes one forward pass for all analyzers together."""
+    """Sites, activations, weights, and what other analyzers store. One forward pass serves all analyzers."""
     probe_axes: ClassVar[tuple[str, ...]] = ()
     """Axes that the probe must unfold to; empty if any probe will do."""
     parameters: ClassVar[Mapping[str, str | int | float]] = {}

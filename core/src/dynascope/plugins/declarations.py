@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dynascope.contract.analyzer import Activation, Analyzer, Output, Weight
+from dynascope.contract.analyzer import Activation, Analyzer, Output, Stored, Weight
 from dynascope.contract.config import Architecture, Parameters, Training
 from dynascope.contract.family import Family
 from dynascope.contract.probe import Probe
@@ -69,8 +69,11 @@ def _check_analyzer(analyzer: Analyzer) -> None:
         value = getattr(analyzer, declared)
         _require(isinstance(value, tuple), owner, f"{declared} must be a tuple; mind the comma of ('one',)", value)
     for read in analyzer.reads:
-        right = isinstance(read, (str, Activation, Weight))
-        _require(right, owner, "reads holds site names, Activation and Weight objects", read)
+        right = isinstance(read, (str, Activation, Weight, Stored))
+        _require(right, owner, "reads holds site names, Activation, Weight and Stored objects", read)
+        if isinstance(read, Stored):
+            named = read.array.count("/") == 1 and read.analyzer.count(".") == 1
+            _require(named, owner, "a Stored array is named '<plug-in>.<analyzer>/<array>'", read.array)
     for name, output in outputs.items():
         _require(isinstance(output, Output), f"{owner}, output {name}", "must be a dynascope.Output", output)
         _check_output(f"{owner}, output {name}", output)
