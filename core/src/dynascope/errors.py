@@ -9,6 +9,7 @@
     ├── ArtifactError          an artifact that is missing, damaged, or does not match its declaration
     ├── ExchangeError          a foreign file or folder that cannot be imported, or an export that cannot be written
     ├── TrainingError          training that cannot go on (divergence, or another process holds the variant)
+    ├── JobError               a job that is not in the state for what was asked of it, or cannot be started
     └── AnalysisError          one or more analyzers failed; the others are stored
 
 A message says the object, the rule, what was seen and what to do. Context (plug-in, analyzer, epoch,
@@ -31,6 +32,7 @@ __all__ = [
     "ExchangeError",
     "Failure",
     "InvalidSetting",
+    "JobError",
     "PluginError",
     "TrainingError",
     "UnknownName",
@@ -97,6 +99,10 @@ class TrainingError(DynascopeError):
     """Training stopped, with everything until then kept."""
 
     exit_code = 1
+
+
+class JobError(DynascopeError):
+    """A job that is not in the state for what was asked of it, or whose process cannot be started."""
 
 
 def _place(error: Exception) -> str:

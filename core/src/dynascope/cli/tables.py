@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["checkpoints", "families", "plugins", "say", "variants", "views"]
+__all__ = ["checkpoints", "families", "jobs", "plugins", "say", "variants", "views"]
 
 
 MOST_COLUMNS = 1_000
@@ -115,6 +116,24 @@ def views(variant: Variant | None, *, as_json: bool) -> None:
             row["missing"] = missing_arrays(provided.item, variant, variant.artifacts)
         rows.append(row)
     _print(rows, as_json)
+
+
+def jobs(workspace: Workspace, *, as_json: bool) -> None:
+    """Print the jobs of a workspace; for people, what fits into a line."""
+    rows: list[dict[str, Any]] = []
+    for job in workspace.jobs.list():
+        progress = job.progress
+        row: dict[str, Any] = {"job": job.id, "state": job.state, "progress": progress, "started": job.started}
+        if as_json:
+            more = {"ended": job.ended, "attempts": job.attempts, "code": job.code}
+            row = {**row, "progress": progress and asdict(progress), **more}
+        rows.append({**row, "command": job.command, "error": job.reason})
+    names = ("progress", "started", *(("ended", "attempts", "code") if as_json else ()), "command")
+    for name, error in workspace.jobs.broken().items():
+        rows.append({"job": name, "state": "damaged", **dict.fromkeys(names), "error": error})
+    _print(rows, as_json)
+    if not rows and not as_json:
+        say("No job yet. Start one: dynascope train FAMILY --background")
 
 
 def plugins(*, as_json: bool) -> None:

@@ -22,6 +22,7 @@ from dynascope.analysis import run
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
+from dynascope.jobs.progress import command_to_continue, report
 from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
@@ -71,14 +72,14 @@ def analyze(
         return
     failures: list[Failure] = []
     plugins = registry()
-    for variant in chosen:
+    for number, variant in enumerate(chosen, start=1):
         picked = None
         if epochs is not None:
             picked = picked_epochs(epochs, variant.checkpoints)
         work = plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force)
         for left_out in work.not_applicable:
             say(f"{left_out.analyzer} does not apply to {variant.name}: {left_out.reason}.")
-        failures += _carried_out(work)
+        failures += _carried_out(work, f"{variant.name}, {number} of {len(chosen)}")
     broken = [] if names else workspace.broken_variants()
     for row in broken:
         say(f"{row.name} is left out: {row.error}")
@@ -88,7 +89,7 @@ def analyze(
         raise SystemExit(1)
 
 
-def _carried_out(work: Plan) -> tuple[Failure, ...]:
+def _carried_out(work: Plan, which: str) -> tuple[Failure, ...]:
     """Carry out one variant's plan, say what came of it, and return what failed."""
     name, total = work.variant.name, sum(len(task.units) for task in work.tasks)
     if not total and not work.unreadable:
@@ -108,12 +109,13 @@ def _carried_out(work: Plan) -> tuple[Failure, ...]:
     with Progress(*columns, console=console()) as bar:
         task = bar.add_task("analysing", total=total)
         try:
-            run.run_plan(work, partial(_advance, bar, task))
+            run.run_plan(work, partial(_advance, bar, task, which))
         except AnalysisError as error:
             failures = error.failures
         except KeyboardInterrupt:
             bar.stop()
-            say("Interrupted; what was done is kept. Run the same command to continue.")
+            again = command_to_continue() or "run the same command"
+            say(f"Interrupted; what was done is kept. To continue: {again}")
             raise SystemExit(130) from None
     computed = total + len(work.unreadable) - len(failures)
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
@@ -135,8 +137,9 @@ def picked_epochs(text: str, available: Sequence[int]) -> list[int]:
     return sorted(picked)
 
 
-def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
+def _advance(bar: Progress, task: TaskID, which: str, done: int, total: int) -> None:
     bar.update(task, completed=done, total=total)
+    report(done, total, "units", which)
 
 
 def console() -> Console:
