@@ -132,6 +132,12 @@ def test_analysis_import_and_export_are_jobs_too(workspace, tmp_path):
 # Ended early.
 
 
+def test_a_crash_of_the_interpreter_leaves_its_trace(training):
+    os.kill(json.loads((training.folder / "process.json").read_text())["pid"], signal.SIGSEGV)
+    assert training.wait(30) == "gone"
+    assert "Fatal Python error: Segmentation fault" in training.log
+
+
 def test_a_failing_command_leaves_its_message_and_code(new_workspace):
     job = new_workspace.jobs.start("train", [FAMILY, "sed=1"])
     assert job.wait(60) == "failed"
@@ -158,6 +164,7 @@ def test_a_second_job_on_the_same_variant_fails_with_the_reason(training, new_wo
     assert training.state == "running"
 
 
+@pytest.mark.slow
 def test_cancel_saves_and_continue_reaches_the_same_bytes(tmp_path, new_workspace):
     arguments = [FAMILY, *SETTINGS, "--epochs", "3000", "--schedule", "0:3000:500"]
     whole = Workspace.create(tmp_path / "whole").new_variant(FAMILY, {**TINY, "epochs": 3000})
@@ -165,8 +172,8 @@ def test_cancel_saves_and_continue_reaches_the_same_bytes(tmp_path, new_workspac
 
     job = new_workspace.jobs.start("train", arguments)
     until(lambda: job.progress is not None and job.progress.done > 20)
-    assert f"To continue: dynascope jobs continue {job.id}" in cli(new_workspace, "jobs", "cancel", job.id)
-    assert (job.state, job.code) == ("cancelled", 130)
+    assert job.cancel(patience=60) == "cancelled"
+    assert job.code == 130
     assert f"To continue: dynascope jobs continue {job.id}" in job.log
     (variant,) = new_workspace.variants()
     (saved,) = variant.resume_folder.epochs()
@@ -194,16 +201,60 @@ def test_a_job_that_was_killed_is_gone_and_can_be_continued(training, new_worksp
     before = training.progress.done
     assert training.resume().state == "running"
     until(lambda: training.progress is not None and training.progress.done > before)
-    assert training.cancel() == "cancelled"
-    assert (training.code, training.attempts) == (130, 2)
+    said = cli(new_workspace, "jobs", "cancel", training.id, "--wait", 60)
+    assert said == f"Job {training.id}: cancelled. To continue: dynascope jobs continue {training.id}\n"
+    assert (training.state, training.code, training.attempts) == ("cancelled", 130, 2)
+
+
+def test_of_two_that_continue_a_job_one_does(training, new_workspace):
+    kill(training)
+    command = [sys.executable, "-m", "dynascope", "jobs", "continue", training.id, "-w", str(new_workspace.path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = ["".join(process.communicate(timeout=60)) for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2], said
+    assert any("is running" in text for text in said)
+    assert (training.state, training.attempts) == ("running", 2)
+
+
+@pytest.mark.slow
+def test_what_begins_again_does_so_once(new_workspace):
+    short = new_workspace.jobs.start("train", [FAMILY, *SETTINGS, "--epochs", "5", "--schedule", "0,5"])
+    assert short.wait(60) == "done"
+    (variant,) = new_workspace.variants()
+    job = new_workspace.jobs.start("train", [FAMILY, *SETTINGS, *LONG, "--overwrite", variant.name])
+    until(lambda: job.progress is not None and job.progress.done > 20)
+    assert job.cancel(patience=60) == "cancelled"
+    (saved,) = new_workspace.variants()[0].resume_folder.epochs()
+    assert job.resume().command == short.command.replace("--epochs 5", "--epochs 100000").replace("0,5", "0,100000")
+    until(lambda: job.progress is not None)
+    assert job.progress.done >= saved
+    assert job.cancel(patience=60) == "cancelled"
+
+
+def test_ctrl_c_ends_the_following_and_not_the_job(training, new_workspace):
+    command = [sys.executable, "-m", "dynascope", "jobs", "follow", training.id, "-w", str(new_workspace.path)]
+    following = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert following.stdout.readline().startswith("$ dynascope train")
+    following.send_signal(signal.SIGINT)
+    said, _ = following.communicate(timeout=30)
+    assert following.returncode == 130
+    assert "the job goes on" in said
+    assert training.state == "running"
+
+
+def test_what_cannot_be_recorded_is_one_clear_error(new_workspace):
+    (new_workspace.path / "jobs").write_text("in the way")
+    with pytest.raises(WorkspaceError, match="Could not make the folder"):
+        new_workspace.jobs.start("analyze")
 
 
 def test_cancel_at_once_is_a_cancel(new_workspace):
     job = new_workspace.jobs.start("train", [FAMILY, *SETTINGS, *LONG])
-    assert job.cancel() == "cancelled"
+    assert job.cancel(patience=60) == "cancelled"
     assert job.code == 130
 
 
+@pytest.mark.slow
 def test_an_ensemble_that_is_cancelled_ends_with_its_processes(new_workspace):
     job = new_workspace.jobs.start("train", [FAMILY, *SETTINGS, *LONG, "--seeds", "0:3", "--workers", "2"])
     until(lambda: job.progress is not None and job.progress.done > 20)

@@ -335,12 +335,13 @@ def cancel(
     force: Annotated[
         bool, typer.Option("--force", help="Kill it, with all that it started, if it does not end.")
     ] = False,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for its end.", min=0)] = 10.0,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Tell a job to end; training saves the epoch that it reached."""
     from dynascope.cli import jobs
 
-    jobs.cancel(_opened(workspace or context.obj), job, force)
+    jobs.cancel(_opened(workspace or context.obj), job, force, wait)
 
 
 @jobs.command(name="continue")

@@ -59,10 +59,10 @@ def follow(workspace: Workspace, name: str) -> None:
     raise SystemExit(KILLED if code is None else code)
 
 
-def cancel(workspace: Workspace, name: str, force: bool) -> None:
+def cancel(workspace: Workspace, name: str, force: bool, patience: float) -> None:
     """Tell a job to end, and say what became of it."""
     job = workspace.jobs[name]
-    state = job.cancel(force=force)
+    state = job.cancel(force=force, patience=patience)
     if state == "running":
         say(
             f"Job {job.id} was told to end, and has not ended yet: it may be saving. Look again with `dynascope jobs`; "

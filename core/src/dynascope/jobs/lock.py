@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dynascope.errors import JobError
+from dynascope.errors import JobError, WorkspaceError
 
 __all__ = ["holding", "is_held"]
 
@@ -29,8 +29,12 @@ def holding(file: Path, job: str, patience: float = 0.5) -> Iterator[int]:
 
     Raises:
         JobError: another process holds it.
+        WorkspaceError: it cannot be made or opened.
     """
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise WorkspaceError(f"Could not lock job {job}: {file} cannot be opened: {error.strerror}.") from None
     try:
         deadline = time.monotonic() + patience
         while True:
