@@ -374,6 +374,9 @@ def test_an_unknown_name_is_told_the_nearest(new_workspace):
         new_workspace.jobs.start("trian")
     with pytest.raises(InvalidSetting, match="must not hold --background or --workspace"):
         new_workspace.jobs.start("train", [FAMILY, "-w", "elsewhere"])
+    with pytest.raises(InvalidSetting, match="nowhere is none"):
+        new_workspace.jobs.start("train", [FAMILY], folder="nowhere")
+    assert len(new_workspace.jobs) == 1
 
 
 def test_the_folder_in_which_it_worked_must_be_there_to_continue(new_workspace, tmp_path):

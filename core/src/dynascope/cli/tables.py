@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dynascope.errors import DynascopeError
+from dynascope.jobs import Job
 from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
@@ -121,19 +122,26 @@ def views(variant: Variant | None, *, as_json: bool) -> None:
 def jobs(workspace: Workspace, *, as_json: bool) -> None:
     """Print the jobs of a workspace; for people, what fits into a line."""
     rows: list[dict[str, Any]] = []
+    broken = dict(workspace.jobs.broken())
     for job in workspace.jobs.list():
-        progress = job.progress
-        row: dict[str, Any] = {"job": job.id, "state": job.state, "progress": progress, "started": job.started}
-        if as_json:
-            more = {"ended": job.ended, "attempts": job.attempts, "code": job.code}
-            row = {**row, "progress": progress and asdict(progress), **more}
-        rows.append({**row, "command": job.command, "error": job.reason})
+        try:
+            rows.append(_job_row(job, in_full=as_json))
+        except DynascopeError as error:  # removed, or damaged, since it was listed
+            broken[job.id] = str(error)
     names = ("progress", "started", *(("ended", "attempts", "code") if as_json else ()), "command")
-    for name, error in workspace.jobs.broken().items():
-        rows.append({"job": name, "state": "damaged", **dict.fromkeys(names), "error": error})
+    rows += [{"job": name, "state": "damaged", **dict.fromkeys(names), "error": broken[name]} for name in broken]
     _print(rows, as_json)
     if not rows and not as_json:
         say("No job yet. Start one: dynascope train FAMILY --background")
+
+
+def _job_row(job: Job, *, in_full: bool) -> dict[str, Any]:
+    progress = job.progress
+    row: dict[str, Any] = {"job": job.id, "state": job.state, "progress": progress, "started": job.started}
+    if in_full:
+        more = {"ended": job.ended, "attempts": job.attempts, "code": job.code}
+        row = {**row, "progress": progress and asdict(progress), **more}
+    return {**row, "command": job.command, "error": job.reason}
 
 
 def plugins(*, as_json: bool) -> None:

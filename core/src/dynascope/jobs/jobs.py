@@ -6,9 +6,10 @@ import datetime
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from dynascope.errors import DynascopeError, UnknownName, WorkspaceError
+from dynascope.errors import DynascopeError, InvalidSetting, UnknownName, WorkspaceError
 from dynascope.jobs import lock
 from dynascope.jobs.command import checked
 from dynascope.jobs.job import FORMAT, PATIENCE, Job
@@ -36,11 +37,14 @@ class Jobs(Mapping[str, Job]):
 
         Raises:
             UnknownName: another command.
-            InvalidSetting: arguments that a job itself decides.
+            InvalidSetting: arguments that a job itself decides, or a ``folder`` that is none.
             JobError: its process could not be started.
             WorkspaceError: the workspace cannot be written to.
         """
         words = checked(command, arguments)
+        begin = Path(folder or ".").expanduser().resolve()
+        if not begin.is_dir():
+            raise InvalidSetting(f"A job works in a folder that exists; {begin} is none.")
         now = datetime.datetime.now(datetime.UTC)
         place = self.path / f"{now:%Y%m%d-%H%M}-{command}-{secrets.token_hex(2)}"
         try:
@@ -50,7 +54,7 @@ class Jobs(Mapping[str, Job]):
         record = {
             "format": FORMAT,
             "arguments": words,
-            "folder": str(Path(folder or ".").resolve()),
+            "folder": str(begin),
             "created": now.isoformat(timespec="milliseconds"),
         }
         with lock.holding(place / ".lock", place.name) as descriptor:
@@ -60,7 +64,12 @@ class Jobs(Mapping[str, Job]):
 
     def list(self) -> Sequence[Job]:
         """Return the jobs that can be read, the oldest first."""
-        return sorted(self.values(), key=lambda job: (str(job.record().get("created")), job.id))
+        found = []
+        for job in self._all().values():
+            with suppress(WorkspaceError):  # removed meanwhile
+                if isinstance(job, Job):
+                    found.append((str(job.record().get("created")), job.id, job))
+        return [job for _, _, job in sorted(found, key=lambda one: one[:2])]
 
     def broken(self) -> Mapping[str, str]:
         """Return the error of each job whose ``job.json`` cannot be read."""
