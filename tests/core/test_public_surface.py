@@ -19,7 +19,7 @@ def test_exported_members_are_what_the_documentation_names() -> None:
             *("Output", "Parameters", "Probe", "Step", "Stored", "Training", "View", "Weight", "hookimpl"),
             *("Registry", "Variant", "Workspace", "analyze", "open", "registry", "train"),
             *("AnalysisError", "ArtifactError", "CheckpointError", "DynascopeError", "ExchangeError", "InvalidSetting"),
-            *("PluginError", "TrainingError", "UnknownName", "WorkspaceError"),
+            *("JobError", "PluginError", "TrainingError", "UnknownName", "WorkspaceError"),
         ]
     )
 

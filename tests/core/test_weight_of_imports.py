@@ -28,7 +28,7 @@ def test_commands_that_list_import_nothing_heavy(command: list[str]) -> None:
 
 
 def test_commands_that_list_a_workspace_import_nothing_heavy(analysed: Path) -> None:
-    for command in ("variants", "views", "families"):
+    for command in ("variants", "views", "families", "jobs"):
         assert modules_after(COMMAND, command, "--workspace", str(analysed)) == "HEAVY []"
 
 
@@ -38,6 +38,16 @@ def test_help_imports_neither_numpy_nor_pydantic() -> None:
         "assert not {'numpy', 'pydantic', 'h5py', 'xarray'} & set(sys.modules)"
     )
     assert modules_after(code) == "HEAVY []"
+
+
+def test_reading_jobs_and_starting_one_import_nothing_heavy(analysed: Path) -> None:
+    code = (
+        "import dynascope.jobs.run\n"
+        "assert not {'numpy', 'pydantic', 'h5py', 'rich', 'typer'} & set(sys.modules)\n"
+        "from dynascope import Workspace\n"
+        "assert Workspace(sys.argv[1]).jobs.list() == []"
+    )
+    assert modules_after(code, str(analysed)) == "HEAVY []"
 
 
 def test_the_app_draws_every_view_without_torch(analysed: Path) -> None:

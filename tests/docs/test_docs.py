@@ -120,3 +120,14 @@ def test_files_that_pages_include_exist():
     assert len(included) >= 5
     for path in included:
         assert (ROOT / path).exists(), path
+
+
+def test_the_file_format_names_every_file_of_a_job_and_its_keys(workspace):
+    job = workspace.jobs.start("analyze", ["--force"])
+    assert job.wait(60) == "done"
+    text = page("file-format.md")
+    for path in job.folder.iterdir():
+        assert path.name in text
+        if path.suffix == ".json":
+            for key in json.loads(path.read_text()):
+                assert f"`{key}`" in text, f"{path.name}: {key}"

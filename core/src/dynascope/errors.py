@@ -10,6 +10,7 @@
     ├── ExchangeError          a foreign file or folder that cannot be imported, or an export that cannot be written
     ├── TrainingError          training that cannot go on (divergence, or another process holds the variant)
     ├── AnalysisFailed         what another process reported of a unit
+    ├── JobError               a job that is not in the state for what was asked of it, or cannot be started
     └── AnalysisError          one or more analyzers failed; the others are stored
 
 A message says the object, the rule, what was seen and what to do. Context (plug-in, analyzer, epoch,
@@ -33,6 +34,7 @@ __all__ = [
     "ExchangeError",
     "Failure",
     "InvalidSetting",
+    "JobError",
     "PluginError",
     "TrainingError",
     "UnknownName",
@@ -113,6 +115,10 @@ def error_text(error: Exception) -> str:
     if isinstance(error, DynascopeError):
         return str(error)
     return f"{type(error).__name__}: {error}{_place(error)}"
+
+
+class JobError(DynascopeError):
+    """A job that is not in the state for what was asked of it, or whose process cannot be started."""
 
 
 def _place(error: Exception) -> str:

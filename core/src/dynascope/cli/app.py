@@ -30,6 +30,10 @@ WorkspaceOption = Annotated[
         show_default=False,
     ),
 ]
+BackgroundOption = Annotated[
+    bool,
+    typer.Option("--background", help="Work on as a job when this terminal is closed: see `dynascope jobs`."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEBUG = "--debug"
 SPINS = "2000"
@@ -145,23 +149,29 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="How many processes train variants; one a core.", min=1, show_default=False)
     ] = None,
+    background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Train a variant, or continue it where it stopped; or many variants, with --seeds or --grid."""
-    from dynascope.cli import training
-
     if overwrite is not None and overwrite.startswith("-"):
         raise typer.BadParameter("--overwrite needs the name of the variant: --overwrite VARIANT.")
-    chosen = training.Options(epochs, schedule, keep_optimizer, eval_every, compiled)
-    opened = _opened(workspace)
     if seeds is None and grid is None:
         for name, number in (("--stack", stack), ("--workers", workers)):
             if number is not None:
                 raise typer.BadParameter(f"{name} is for many variants: use it with --seeds or --grid.")
+    elif overwrite is not None:
+        raise typer.BadParameter("--overwrite names one variant: use it without --seeds and --grid.")
+    opened = _opened(workspace)
+    if background:
+        _start_job(opened)
+        return
+
+    from dynascope.cli import training
+
+    chosen = training.Options(epochs, schedule, keep_optimizer, eval_every, compiled)
+    if seeds is None and grid is None:
         training.train(opened, family, settings or [], preset, chosen, overwrite)
     else:
-        if overwrite is not None:
-            raise typer.BadParameter("--overwrite names one variant: use it without --seeds and --grid.")
         training.train_many(opened, family, settings or [], preset, chosen, seeds, grid or [], stack, workers)
 
 
@@ -235,12 +245,18 @@ def analyze(
         str | None,
         typer.Option(help="Share it out on a Dask cluster: 'local', or a scheduler's address.", show_default=False),
     ] = None,
+    background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Compute the artifacts that are missing or stale: one forward pass per checkpoint for all analyzers."""
+    opened = _opened(workspace)
+    if background:
+        _start_job(opened)
+        return
+
     from dynascope.cli import work
 
-    work.analyze(_opened(workspace), variants or [], analyzer, probe, epochs, force, dry_run, workers, dask)
+    work.analyze(opened, variants or [], analyzer, probe, epochs, force, dry_run, workers, dask)
 
 
 @app.command()
@@ -275,12 +291,18 @@ def import_(
     ] = None,
     family: Annotated[str | None, typer.Option(help="The family; the one it fits.", show_default=False)] = None,
     name: Annotated[str | None, typer.Option(help="The variant's name.", show_default=False)] = None,
+    background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Import a run of another program as a variant; its recorded losses are checked against its weights."""
+    opened = _opened(workspace)
+    if background:
+        _start_job(opened)
+        return
+
     from dynascope.cli import exchange
 
-    exchange.import_path(_opened(workspace), path, settings or [], layout, family, name)
+    exchange.import_path(opened, path, settings or [], layout, family, name)
 
 
 @app.command()
@@ -293,12 +315,81 @@ def export(
     epochs: Annotated[
         str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)
     ] = None,
+    background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a variant in another program's layout. Nothing is overwritten."""
+    opened = _opened(workspace)
+    if background:
+        _start_job(opened)
+        return
+
     from dynascope.cli import exchange
 
-    exchange.export(_opened(workspace), variant, layout, out, epochs)
+    exchange.export(opened, variant, layout, out, epochs)
+
+
+jobs = typer.Typer(invoke_without_command=True, help="List the jobs, or follow, cancel, continue, remove one.")
+app.add_typer(jobs, name="jobs")
+
+JobArgument = Annotated[str, typer.Argument(metavar="ID", help="The job's id, as `dynascope jobs` lists it.")]
+
+
+@jobs.callback()
+def list_jobs(context: typer.Context, workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """List what was started with --background, or follow, cancel, continue or remove one."""
+    if context.invoked_subcommand is not None:
+        context.obj = workspace
+        return
+    from dynascope.cli import tables
+
+    tables.jobs(_opened(workspace), as_json=json)
+
+
+@jobs.command()
+def follow(context: typer.Context, job: JobArgument, workspace: WorkspaceOption = None) -> None:
+    """Print a job's log as it grows, until its end, and exit with its code; Ctrl-C ends this, not the job."""
+    from dynascope.cli import jobs
+
+    jobs.follow(_opened(workspace or context.obj), job)
+
+
+@jobs.command()
+def cancel(
+    context: typer.Context,
+    job: JobArgument,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill it, with all that it started, if it does not end.")
+    ] = False,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for its end.", min=0)] = 10.0,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Tell a job to end; training saves the epoch that it reached."""
+    from dynascope.cli import jobs
+
+    jobs.cancel(_opened(workspace or context.obj), job, force, wait)
+
+
+@jobs.command(name="continue")
+def continue_(context: typer.Context, job: JobArgument, workspace: WorkspaceOption = None) -> None:
+    """Run a job's command again: it goes on where it was cancelled, failed or killed."""
+    from dynascope.cli import jobs
+
+    jobs.resume(_opened(workspace or context.obj), job)
+
+
+@jobs.command()
+def remove(context: typer.Context, job: JobArgument, workspace: WorkspaceOption = None) -> None:
+    """Delete the record and log of a job that has ended; what it made stays."""
+    from dynascope.cli import jobs
+
+    jobs.remove(_opened(workspace or context.obj), job)
+
+
+def _start_job(workspace) -> None:  # type: ignore[no-untyped-def]  # naming the type would import the store
+    from dynascope.cli import jobs
+
+    jobs.start(workspace, sys.argv[1:])
 
 
 @app.command()

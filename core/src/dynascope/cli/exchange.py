@@ -11,6 +11,7 @@ from dynascope.cli.tables import say
 from dynascope.cli.work import console, parse_settings, picked_epochs
 from dynascope.exchange.exporting import export_variant
 from dynascope.exchange.importing import import_run
+from dynascope.jobs.progress import report
 from dynascope.store.workspace import Workspace
 
 __all__ = ["export", "import_path"]
@@ -28,6 +29,7 @@ def import_path(
     def progress(what: str, done: int, total: int) -> None:
         bar.start()
         bar.update(task, description=what, completed=done, total=total)
+        report(done, total, "checkpoints", what)
 
     try:
         result = import_run(
@@ -63,7 +65,10 @@ def export(workspace: Workspace, name: str, layout: str, out: Path | None, epoch
     chosen = None if epochs is None else picked_epochs(epochs, variant.checkpoints)
     if out is None and layout.endswith("-pth"):
         target = target.with_name(f"{target.name}.pth")
+    count = len(variant.checkpoints if chosen is None else chosen)
+    report(0, count, "checkpoints")
     notes = export_variant(variant, layout, target, epochs=chosen, plugins=workspace.plugins)
+    report(count, count, "checkpoints")
     say(f"{variant.name} was exported to {target}.")
     for note in notes:
         say(note)

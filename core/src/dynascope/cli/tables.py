@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -13,11 +14,12 @@ from rich.text import Text
 
 from dynascope.analysis.plan import Plan
 from dynascope.errors import DynascopeError
+from dynascope.jobs import Job
 from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["checkpoints", "families", "plugins", "say", "status", "variants", "views"]
+__all__ = ["checkpoints", "families", "jobs", "plugins", "say", "status", "variants", "views"]
 
 
 MOST_COLUMNS = 1_000
@@ -158,6 +160,31 @@ def views(variant: Variant | None, *, as_json: bool) -> None:
             row["missing"] = missing_arrays(provided.item, variant, variant.artifacts)
         rows.append(row)
     _print(rows, as_json)
+
+
+def jobs(workspace: Workspace, *, as_json: bool) -> None:
+    """Print the jobs of a workspace; for people, what fits into a line."""
+    rows: list[dict[str, Any]] = []
+    broken = dict(workspace.jobs.broken())
+    for job in workspace.jobs.list():
+        try:
+            rows.append(_job_row(job, in_full=as_json))
+        except DynascopeError as error:  # removed, or damaged, since it was listed
+            broken[job.id] = str(error)
+    names = ("progress", "started", *(("ended", "attempts", "code") if as_json else ()), "command")
+    rows += [{"job": name, "state": "damaged", **dict.fromkeys(names), "error": broken[name]} for name in broken]
+    _print(rows, as_json)
+    if not rows and not as_json:
+        say("No job yet. Start one: dynascope train FAMILY --background")
+
+
+def _job_row(job: Job, *, in_full: bool) -> dict[str, Any]:
+    progress = job.progress
+    row: dict[str, Any] = {"job": job.id, "state": job.state, "progress": progress, "started": job.started}
+    if in_full:
+        more = {"ended": job.ended, "attempts": job.attempts, "code": job.code}
+        row = {**row, "progress": progress and asdict(progress), **more}
+    return {**row, "command": job.command, "error": job.reason}
 
 
 def plugins(*, as_json: bool) -> None:

@@ -18,6 +18,8 @@ from safetensors.numpy import save
 from dynascope.cli.tables import say
 from dynascope.cli.work import console, parse_settings
 from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
+from dynascope.jobs.command import to_continue
+from dynascope.jobs.progress import command_to_continue, report
 from dynascope.store.atomic import publish
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
@@ -74,6 +76,7 @@ def train(
             if (now := time.monotonic()) - shown > SHOWN or row["epoch"] >= last:
                 shown = now
                 bar.update(task, completed=int(row["epoch"]), metrics=_in_words(row))
+                report(int(row["epoch"]), last, "epochs", _in_words(row))
 
         result = loop.train(variant, **asdict(options), overwrite=overwrite is not None, progress=progress)
     if result.seconds == 0:
@@ -136,9 +139,11 @@ def train_many(
                 shown = now
                 rate = (sum(reached.values()) - sum(first.values())) / (now - begun)
                 bar.update(task, completed=sum(reached.values()), metrics=f"{rate:,.0f} epochs/s")
+                report(sum(reached.values()), total, "epochs", f"{rate:,.0f} epochs/s")
 
         results = ensemble.train_ensemble(plan, progress)
         bar.update(task, completed=total)
+        report(sum(reached.values()), total, "epochs")
     failed = [result for result in results if result.error is not None]
     if plan.tasks:
         say(f"{count - len(failed)} of {_count(count, 'variant')} trained in {time.monotonic() - begun:.0f} s.")
@@ -278,19 +283,9 @@ def _bar() -> Iterator[Progress]:
             if bar.live.is_started:
                 bar.stop()
     except KeyboardInterrupt:
-        say(f"Interrupted; what was done is kept. To continue: {_command_to_continue(sys.argv[1:])}")
+        again = command_to_continue() or shlex.join(["dynascope", *to_continue(sys.argv[1:])])
+        say(f"Interrupted; what was done is kept. To continue: {again}")
         raise SystemExit(130) from None
-
-
-def _command_to_continue(arguments: Sequence[str]) -> str:
-    """Return the command that was given, without what would delete what it did."""
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if not skip and argument != "--overwrite" and not argument.startswith("--overwrite="):
-            kept.append(argument)
-        skip = argument == "--overwrite"
-    return shlex.join(["dynascope", *kept])
 
 
 def _say_sizes(variant: Variant, how: recipe.Recipe, variants: int = 1) -> None:

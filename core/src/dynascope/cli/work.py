@@ -24,6 +24,7 @@ from dynascope.cli import tables
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.executors import Where
+from dynascope.jobs.progress import command_to_continue, report
 from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
@@ -77,7 +78,7 @@ def analyze(
     failures: list[Failure] = []
     plugins = registry()
     where = Where("dask", workers, dask) if dask is not None else Where("processes", workers) if workers else Where()
-    for variant in chosen:
+    for number, variant in enumerate(chosen, start=1):
         picked = None
         if epochs is not None:
             picked = picked_epochs(epochs, variant.checkpoints)
@@ -89,7 +90,7 @@ def analyze(
             say(f"{variant.name}: {units} units at {len(work.tasks)} checkpoints would be computed.")
             tables.status([work], as_json=False)
         else:
-            failures += _carried_out(work, where)
+            failures += _carried_out(work, where, f"{variant.name}, {number} of {len(chosen)}")
     broken = [] if names else workspace.broken_variants()
     for row in broken:
         say(f"{row.name} is left out: {row.error}")
@@ -108,7 +109,7 @@ def status(
     tables.status([plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen], as_json=as_json)
 
 
-def _carried_out(work: Plan, where: Where) -> tuple[Failure, ...]:
+def _carried_out(work: Plan, where: Where, which: str) -> tuple[Failure, ...]:
     """Carry out one variant's plan, say what came of it, and return what failed."""
     name, total = work.variant.name, sum(len(task.units) for task in work.tasks)
     if not total and not work.unreadable:
@@ -128,12 +129,13 @@ def _carried_out(work: Plan, where: Where) -> tuple[Failure, ...]:
     with Progress(*columns, console=console()) as bar:
         task = bar.add_task("analysing", total=total)
         try:
-            run.run_plan(work, partial(_advance, bar, task), where)
+            run.run_plan(work, partial(_advance, bar, task, which), where)
         except AnalysisError as error:
             failures = error.failures
         except KeyboardInterrupt:
             bar.stop()
-            say("Interrupted; what was done is kept. Run the same command to continue.")
+            again = command_to_continue() or "run the same command"
+            say(f"Interrupted; what was done is kept. To continue: {again}")
             raise SystemExit(130) from None
     computed = total + len(work.unreadable) - len(failures)
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
@@ -155,8 +157,9 @@ def picked_epochs(text: str, available: Sequence[int]) -> list[int]:
     return sorted(picked)
 
 
-def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
+def _advance(bar: Progress, task: TaskID, which: str, done: int, total: int) -> None:
     bar.update(task, completed=done, total=total)
+    report(done, total, "units", which)
 
 
 def console() -> Console:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynascope.contract.config import Config
 from dynascope.errors import DynascopeError, InvalidSetting, UnknownName, WorkspaceError
@@ -14,6 +14,9 @@ from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.family_file import DeclaredFamily, as_provided, read_family_file, write_family_file
 from dynascope.store.variant import Variant
+
+if TYPE_CHECKING:
+    from dynascope.jobs import Jobs
 
 __all__ = ["Unreadable", "Workspace", "find_workspace"]
 
@@ -71,6 +74,13 @@ class Workspace:
     def plugins(self) -> Registry:
         """The registry."""
         return self._plugins or registry()
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs: training, analysis, import and export in processes of their own, by id."""
+        from dynascope.jobs import Jobs
+
+        return Jobs(self.path)
 
     # Families.
 
