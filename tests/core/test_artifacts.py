@@ -165,7 +165,7 @@ def test_arrays_that_are_not_as_declared_are_refused_and_nothing_is_written(tmp_
 def test_names_that_are_not_there_are_one_clear_error(artifacts):
     with pytest.raises(UnknownName, match="Did you mean 'share'"):
         artifacts.read(f"{ANALYZER}/shore", 20)
-    with pytest.raises(UnknownName, match="no axis of plug.one/map 'nueron'. Did you mean 'neuron'"):
+    with pytest.raises(UnknownName, match="no axis of plug.one/map named 'nueron'. Did you mean 'neuron'"):
         artifacts.read(f"{ANALYZER}/map", 20, nueron=1)
     with pytest.raises(ArtifactError, match="has no neuron 9; it has 0 to 2"):
         artifacts.read(f"{ANALYZER}/map", 20, neuron=9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
-from dynascope.store.series import SERIES_FILE, build_series, is_current
+from dynascope.store.series import SERIES_FILE, build_series, is_current, opened_series
 from dynascope.store.units import Unit, Vanished, list_units, open_trusted, whole
 
 if TYPE_CHECKING:
@@ -140,6 +140,30 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         steps = [self.read(array, unit.epoch, **at) for unit in units]
         epochs = xr.Variable("epoch", [unit.epoch for unit in units])
         return xr.concat(steps, dim=epochs, coords="minimal", compat="override").rename(name)
+
+    @_followed
+    def stacks(self, analyzer: str, names: Sequence[str] | None = None) -> tuple[dict[str, xr.DataArray], bool]:
+        """Return arrays of an analyzer at every epoch, with ``epoch`` as the first axis, from one opened file.
+
+        Args:
+            names: the arrays; those that the analyzer does not have are left out. By default all its scalars.
+
+        Returns:
+            The arrays, and whether there is a stacked file of these units; what it does not hold is read from them.
+        """
+        units = list(self.units(analyzer).values())
+        found: dict[str, xr.DataArray] = {}
+        with opened_series(self.folder / analyzer, units) as file:
+            for name, dataset in file.items() if file is not None else ():
+                stacked = isinstance(dataset, h5py.Dataset) and not dataset.is_scale and name != "units"
+                if stacked and (dataset.ndim == 1 if names is None else name in names):
+                    found[name] = _labelled(file, name, analyzer, {})
+            current = file is not None
+        if not current or not set(names or ()) <= set(found):
+            for name, axes in self.arrays(analyzer).items():
+                if name not in found and (not axes if names is None else name in names):
+                    found[name] = self.series(f"{analyzer}/{name}")
+        return found, current
 
     @_followed
     def range(self, array: str) -> tuple[float, float]:

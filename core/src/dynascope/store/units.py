@@ -24,7 +24,18 @@ from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError
 from dynascope.store.atomic import publish
 
-__all__ = ["Stamp", "Unit", "Vanished", "list_units", "open_trusted", "publish_hdf5", "whole", "write_unit"]
+__all__ = [
+    "OtherFormat",
+    "Stamp",
+    "Unit",
+    "Vanished",
+    "list_units",
+    "open_trusted",
+    "publish_hdf5",
+    "unchecked_digest",
+    "whole",
+    "write_unit",
+]
 
 FORMAT = 1
 LIBVER = ("v110", "v110")
@@ -42,6 +53,10 @@ _trusted: set[tuple[Path, int, int, int]] = set()
 
 class Vanished(ArtifactError):
     """A unit that was listed and is gone: another process has just replaced it. List again."""
+
+
+class OtherFormat(ArtifactError):
+    """A whole file in a format that this version does not read."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +136,23 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
         for name, output in outputs.items():
             if name not in sizes:
                 _write_array(group, name, output, arrays[name])
+        group.attrs["unchecked_sha256"] = unchecked_digest(group)
     for old in replaced:
         old.unlink(missing_ok=True)
     return path
+
+
+def unchecked_digest(group: h5py.Group) -> str:
+    """Return the SHA-256 of what HDF5 puts no checksum on: text, scalars and scales, so that all of a unit has one."""
+    contents: dict[str, dict[str, Any]] = {}
+    for name, dataset in group.items():
+        contents[name] = {key: dataset.attrs[key] for key in ("units", "long_name")}
+        if not dataset.fletcher32:
+            text = h5py.check_string_dtype(dataset.dtype)
+            contents[name]["values"] = dataset.asstr()[()] if text else np.asarray(dataset[()])
+            if text and dataset.shape:
+                contents[name]["values"] = contents[name]["values"].tolist()
+    return digest_of(contents)
 
 
 @contextmanager
@@ -185,7 +214,8 @@ def open_trusted(path: Path) -> h5py.File:
 def _check(file: h5py.File, path: Path) -> None:
     version = file.attrs.get("dynascope_format")
     if version != FORMAT:
-        raise ArtifactError(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
+        error = ArtifactError if version is None else OtherFormat
+        raise error(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
     _refuse_links(file, path)
 
 
