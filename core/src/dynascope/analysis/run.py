@@ -10,7 +10,15 @@ import numpy as np
 
 from dynascope.analysis.plan import Bound, Plan, plan
 from dynascope.contract.analyzer import Activation, Read, Step, Weight
-from dynascope.errors import AnalysisError, CheckpointError, DynascopeError, Failure, InvalidSetting, UnknownName
+from dynascope.errors import (
+    AnalysisError,
+    CheckpointError,
+    DynascopeError,
+    Failure,
+    InvalidSetting,
+    UnknownName,
+    WorkspaceError,
+)
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers
@@ -56,6 +64,7 @@ def analyze(
     Raises:
         UnknownName: an unknown probe, analyzer or epoch.
         AnalysisError: some units failed; it lists them with analyzer, epoch and file. The others are stored.
+        WorkspaceError: the disk is full or cannot be written to; what was stored before is whole.
     """
     work = plan(variant, plugins or registry(), probe=probe, analyzers=analyzers, epochs=epochs, force=force)
     run_plan(work, progress)
@@ -87,6 +96,8 @@ def run_plan(work: Plan, progress: Progress | None = None) -> None:
             for bound, stamp in task.units:
                 try:
                     _run_unit(work, bound, stamp, arrays)
+                except WorkspaceError:  # a full disk is no failure of the analyzer: the next unit would meet it too
+                    raise
                 except Exception as error:  # any error of a plug-in is reported, with its place, at the end
                     log.debug("Unit failed.", exc_info=error)
                     who = f"{bound.provided.id} {bound.provided.plugin_version}"

@@ -131,27 +131,24 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
         for key, value in asdict(stamp).items():
             group.attrs[key] = value
         group.attrs["created"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        for dim, size in sizes.items():
-            _write_axis(group, dim, size, outputs, arrays)
+        unchecked = {dim: _write_axis(group, dim, size, outputs, arrays) for dim, size in sizes.items()}
         for name, output in outputs.items():
             if name not in sizes:
-                _write_array(group, name, output, arrays[name])
-        group.attrs["unchecked_sha256"] = unchecked_digest(group)
+                unchecked[name] = _write_array(group, name, output, arrays[name])
+        group.attrs["unchecked_sha256"] = digest_of(unchecked)
     for old in replaced:
         old.unlink(missing_ok=True)
     return path
 
 
 def unchecked_digest(group: h5py.Group) -> str:
-    """Return the SHA-256 of what HDF5 puts no checksum on: text, scalars and scales, so that all of a unit has one."""
+    """Return the SHA-256 of what HDF5 puts no checksum on, text, scalars and scales, for ``unchecked_sha256``."""
     contents: dict[str, dict[str, Any]] = {}
     for name, dataset in group.items():
         contents[name] = {key: dataset.attrs[key] for key in ("units", "long_name")}
         if not dataset.fletcher32:
             text = h5py.check_string_dtype(dataset.dtype)
-            contents[name]["values"] = dataset.asstr()[()] if text else np.asarray(dataset[()])
-            if text and dataset.shape:
-                contents[name]["values"] = contents[name]["values"].tolist()
+            contents[name]["values"] = _plain(np.asarray(dataset.asstr()[()] if text else dataset[()]))
     return digest_of(contents)
 
 
@@ -265,8 +262,12 @@ def _axis_sizes(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> d
 
 def _write_axis(
     group: h5py.Group, dim: str, size: int, outputs: Mapping[str, Output], arrays: Mapping[str, Array]
-) -> None:
-    """Write the coordinates of an axis: the output of the same name, or whole numbers from the index base."""
+) -> dict[str, Any]:
+    """Write the coordinates of an axis: the output of the same name, or whole numbers from the index base.
+
+    Returns:
+        What of it has no checksum, as in ``unchecked_digest``.
+    """
     own = outputs.get(dim)
     if own is not None and own.dims == (dim,):
         values, units, description = arrays[dim], own.units, own.description
@@ -279,9 +280,11 @@ def _write_axis(
         scale = group.create_dataset(dim, data=values)
     scale.make_scale(dim)
     scale.attrs["units"], scale.attrs["long_name"] = units, description
+    return {"units": units, "long_name": description, "values": _plain(values)}
 
 
-def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> None:
+def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> dict[str, Any]:
+    """Write an output that is no axis; return what of it has no checksum."""
     attributes: dict[str, Any] = {"units": output.units, "long_name": output.description}
     if array.size and array.dtype.kind in "iuf":
         attributes["actual_range"] = np.array([np.nanmin(array), np.nanmax(array)] if _any_number(array) else [0, 0])
@@ -300,6 +303,13 @@ def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> 
         dataset.dims[axis].attach_scale(group[dim])
     for key, value in attributes.items():
         dataset.attrs[key] = value
+    unchecked = {} if dataset.fletcher32 else {"values": _plain(stored)}
+    return {"units": output.units, "long_name": output.description, **unchecked}
+
+
+def _plain(values: Array) -> Any:
+    """Return an array as ``digest_of`` takes it: text as (a list of) str."""
+    return values.tolist() if values.dtype.kind in "UO" else values
 
 
 def _any_number(array: Array) -> bool:
