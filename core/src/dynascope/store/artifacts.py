@@ -14,7 +14,7 @@ import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
 from dynascope.store.series import SERIES_FILE, build_series, is_current, opened_series
-from dynascope.store.units import Unit, Vanished, list_units, open_trusted, whole
+from dynascope.store.units import Unit, Vanished, has_units, list_units, open_trusted, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,7 +60,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         """Return the ids of the analyzers that have at least one unit, sorted."""
         if not self.folder.is_dir():
             return []
-        return sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir() and list_units(entry))
+        return sorted(entry.name for entry in self.folder.iterdir() if has_units(entry))
 
     def units(self, analyzer: str) -> dict[int, Unit]:
         """Return the unit of each epoch, ascending; the newest where a stale one is about to be removed."""

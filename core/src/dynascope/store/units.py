@@ -29,6 +29,7 @@ __all__ = [
     "Stamp",
     "Unit",
     "Vanished",
+    "has_units",
     "list_units",
     "open_trusted",
     "publish_hdf5",
@@ -107,6 +108,14 @@ def list_units(folder: Path) -> dict[int, list[Unit]]:
         if match:
             found.setdefault(int(match[1]), []).append(Unit(int(match[1]), match[2], folder / name))
     return found
+
+
+def has_units(folder: Path) -> bool:
+    """Tell whether an analyzer's folder holds a unit."""
+    try:
+        return any(FILE_NAME.fullmatch(name) for name in os.listdir(folder))  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> Path:
