@@ -43,6 +43,7 @@ docs: $(READY) ## Build the documentation, strictly
 bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/workbench.py
 
 screenshots: $(READY) ## Take the pictures of the documentation from the workbench

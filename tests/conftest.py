@@ -13,6 +13,7 @@ import pytest
 from tiny import FAMILY, SCHEDULE, TINY
 
 from dynascope import Workspace, analyze, train
+from dynascope.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,25 @@ def shared(analysed: Path) -> Workspace:
 @pytest.fixture
 def new_workspace(tmp_path: Path) -> Workspace:
     return Workspace.create(tmp_path / "workspace")
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process; return what it says, of an error what the error stream says."""
+
+    def run(*arguments: object, code: int = 0, stream: str = "") -> str:
+        monkeypatch.setattr(sys, "argv", ["dynascope", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+            raise SystemExit(0)
+        printed = capsys.readouterr()
+        assert (stopped.value.code or 0) == code, printed.err
+        return printed.out if (stream or ("out" if code == 0 else "err")) == "out" else printed.err
+
+    return run
 
 
 Install = Callable[..., metadata.Distribution]

@@ -11,20 +11,6 @@ from dynascope.cli import main
 SETTINGS = [f"{name}={value}" for name, value in TINY.items() if name != "epochs"]
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["dynascope", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-            raise SystemExit(0)
-        printed = capsys.readouterr()
-        assert (stopped.value.code or 0) == code, printed.err
-        return printed.out if code == 0 else printed.err
-
-    return run
-
-
 def test_from_an_empty_folder_to_artifacts(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "has the families modular_addition_1layer" in run("init")

@@ -1,19 +1,27 @@
 """SIGKILL at random moments loses nothing that was done, and what comes out in the end is the same."""
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import h5py
+import numpy as np
 import pytest
+from forks import Forks
 from tiny import FAMILY, TINY
 
 from dynascope import Workspace, analyze, train
-from dynascope.store.artifacts import Artifacts
+from dynascope.analysis import upkeep
+from dynascope.store.series import SERIES_FILE
 
 pytestmark = pytest.mark.slow
+
+AXES = ("a", "b", "component", "frequency", "neuron")
 
 
 def killed_at_random(command, ready, seconds, rng):
@@ -29,48 +37,182 @@ def killed_at_random(command, ready, seconds, rng):
     return process.returncode == 0
 
 
-def contents(folder):
-    """The data of every unit: its bytes but for the time of creation."""
+def contents(variant):
+    """Everything that the files hold, read without Dynascope: the stamp and arrays of each unit, and all series."""
     found = {}
-    artifacts = Artifacts(folder)
-    for analyzer in artifacts.analyzers():
-        for epoch in artifacts.epochs(analyzer):
-            stamp = artifacts.stamp(analyzer, epoch)
-            del stamp["created"]
-            arrays = {name: array.values.tolist() for name, array in artifacts[epoch][analyzer].items()}
-            found[analyzer, epoch] = (stamp, arrays)
+    for path in variant.artifacts.folder.rglob("[!.]*.h5"):
+        with h5py.File(path, locking=False) as file:
+            (group,) = file["/"].values() if path.name != SERIES_FILE else (file,)
+            (group,) = group.values() if path.name != SERIES_FILE else (file,)
+            arrays = {name: array[()].tolist() for name, array in group.items() if isinstance(array, h5py.Dataset)}
+            stamp = {name: str(value) for name, value in group.attrs.items() if name != "created"}
+        found[str(path.relative_to(variant.folder))] = (stamp, arrays)
     return found
 
 
-def test_analyze_killed_ten_times_gives_the_same_artifacts(tmp_path):
-    rng = random.Random(0)
-    folders = []
-    for name in ("whole", "killed"):
-        variant = Workspace.create(tmp_path / name).new_variant(FAMILY, {**TINY, "d_mlp": 256, "epochs": 100})
-        train(variant, schedule="0:100:1")
-        folders.append(variant)
-    whole, killed = folders
-    analyze(whole)
+def units_of(variant):
+    return {name: content for name, content in contents(variant).items() if not name.endswith(SERIES_FILE)}
 
-    command = ["analyze", "--workspace", str(tmp_path / "killed")]
-    units = killed.artifacts.folder
-    kills = 0
-    for _ in range(10):
-        before = len(list(units.rglob("*.h5")))
-        ended = killed_at_random(command, lambda before=before: len(list(units.rglob("*.h5"))) > before, 0.25, rng)
-        kills += not ended
-        contents(units)  # every published unit opens and is whole
-        if ended:
-            for path in list(units.rglob("*.h5"))[::2]:
+
+def nothing_is_damaged(variant):
+    found = {finding.kind for finding in upkeep.verify(variant).findings}
+    return found <= {"leftover", "outdated"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A workspace with one variant of four checkpoints, trained."""
+    workspace = Workspace.create(tmp_path_factory.mktemp("trained") / "workspace")
+    train(workspace.new_variant(FAMILY, {**TINY, "epochs": 3}), schedule="0:3:1")
+    return workspace.path
+
+
+@pytest.fixture(scope="module")
+def whole(trained, tmp_path_factory):
+    """The same, analysed in one go."""
+    (variant,) = Workspace(shutil.copytree(trained, tmp_path_factory.mktemp("whole") / "workspace")).variants()
+    analyze(variant)
+    return variant
+
+
+@pytest.fixture
+def variant(trained, tmp_path):
+    (variant,) = Workspace(shutil.copytree(trained, tmp_path / "workspace")).variants()
+    return variant
+
+
+@pytest.fixture
+def analysed_variant(whole, tmp_path):
+    folder = shutil.copytree(whole.folder.parents[2], tmp_path / "analysed")
+    return Workspace(folder).variants()[0]
+
+
+@pytest.fixture(scope="module")
+def forks():
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+def workspace_of(variant):
+    return str(variant.folder.parents[2])
+
+
+def killed_fork(forks, task, seconds, rng, variant, **arguments):
+    """Begin a task, and kill it after a random time; return whether it was still at work."""
+    pid = forks.start(task, path=workspace_of(variant), **arguments)
+    time.sleep(rng.uniform(0, seconds))
+    os.kill(pid, signal.SIGKILL)
+    return forks.wait(pid) == -signal.SIGKILL
+
+
+def seconds_of(forks, task, variant, **arguments):
+    begun = time.monotonic()
+    assert forks.wait(forks.start(task, path=workspace_of(variant), **arguments)) == 0
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize(("state", "kills"), [("missing", 36), ("fresh", 34), ("series", 30)])
+def test_analyze_killed_a_hundred_times_in_all_leaves_whole_files(forks, whole, variant, state, kills):
+    """From nothing (or a part), over units that are computed again, and while series are built."""
+    rng, expected = random.Random(state), units_of(whole)
+    task = {"task": "series"} if state == "series" else {"task": "analyze", "force": state == "fresh"}
+    # A part takes half as long as the whole; series are built over and over.
+    seconds = {"missing": 0.5, "fresh": 1.0}.get(state, 0.1) * seconds_of(forks, "analyze", variant)
+    done = interrupted = 0
+    while done < kills:
+        if state == "missing" and len(units_of(variant)) == len(expected):
+            for path in rng.sample(sorted(variant.artifacts.folder.rglob("[!.]*.h5")), len(expected) // 2):
                 path.unlink()
-    assert kills >= 8
-    analyze(killed)
-    expected = contents(whole.artifacts.folder)
-    assert len(expected) == 3 * 101
-    assert contents(units) == expected
-    assert not list(units.rglob("*.tmp"))
-    for analyzer in killed.artifacts.analyzers():
-        assert killed.artifacts.series(f"{analyzer}/{next(iter(killed.artifacts[0][analyzer]))}").sizes["epoch"] == 101
+        before = units_of(variant)
+        done += killed_fork(forks, seconds=seconds, rng=rng, variant=variant, **task)
+        after = units_of(variant)  # every file opens
+        assert before.keys() <= after.keys()
+        assert all(content == expected[name] for name, content in after.items())
+        assert nothing_is_damaged(variant)
+        folders = [variant.artifacts.folder / name for name in variant.artifacts.analyzers()]
+        interrupted += any(not (folder / SERIES_FILE).exists() for folder in folders)
+    assert interrupted > kills // 10
+    upkeep.repair(variant)
+    analyze(variant)
+    assert contents(variant) == contents(whole)
+    assert upkeep.verify(variant).findings == ()
+    assert [path for path in variant.folder.rglob(".*") if path.name != ".training.lock"] == []
+
+
+def test_the_command_killed_at_random_goes_on_to_the_same_artifacts(whole, variant):
+    rng = random.Random(0)
+    folder = variant.artifacts.folder
+    for _ in range(2):
+        before = len(list(folder.rglob("[!.]*.h5")))
+        killed_at_random(
+            ["analyze", "--workspace", workspace_of(variant)],
+            lambda before=before: len(list(folder.rglob("[!.]*.h5"))) > before,
+            0.1,
+            rng,
+        )
+        assert nothing_is_damaged(variant)
+        for path in list(folder.rglob("[!.]*.h5"))[::2]:
+            path.unlink()
+    analyze(variant)
+    assert contents(variant) == contents(whole)
+
+
+def test_a_reader_that_scrubs_while_units_are_computed_again_and_killed_sees_whole_ones(
+    forks, analysed_variant, tmp_path
+):
+    artifacts, rng = analysed_variant.artifacts, random.Random(2)
+    names = [f"{one}/{name}" for one in artifacts.analyzers() for name, axes in artifacts.arrays(one).items()]
+    series = {name: artifacts.series(name).values for name in names if name.rpartition("/")[2] not in AXES}
+    np.savez(tmp_path / "expected.npz", **series)
+    seconds = seconds_of(forks, "analyze", analysed_variant, force=True)
+    paths = {name: str(tmp_path / name) for name in ("expected", "stop", "report")}
+    paths["expected"] += ".npz"
+    reader = forks.start("scrub", path=workspace_of(analysed_variant), **paths)
+    for number in range(15):
+        if number % 5 == 4:
+            seconds_of(forks, "analyze", analysed_variant, force=True)
+        else:
+            killed_fork(forks, "analyze", seconds, rng, analysed_variant, force=True)
+    (tmp_path / "stop").touch()
+    assert forks.wait(reader) == 0
+    report = json.loads((tmp_path / "report").read_text())
+    assert report["wrong"] == []
+    assert report["reads"] > 200
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_two_analyses_at_once_end_in_the_same_artifacts_without_either_failing(forks, whole, variant, force):
+    for _ in range(2):
+        both = [forks.start("analyze", path=workspace_of(variant), force=force) for _ in range(2)]
+        assert [forks.wait(pid) for pid in both] == [0, 0]
+        assert contents(variant) == contents(whole)
+        assert upkeep.verify(variant).findings == ()
+
+
+def test_a_full_disk_is_one_clear_error_and_what_was_stored_is_whole(forks, whole, variant, tmp_path):
+    sizes = {path.parent.name: path.stat().st_size for path in whole.artifacts.folder.rglob("[0-9]*.h5")}
+    limit = max(sizes.values()) - 1
+    said = tmp_path / "said"
+
+    def limited(*arguments):
+        command = [*arguments, "--workspace", workspace_of(variant)]
+        code = forks.wait(forks.start("limited", arguments=command, bytes_a_file=limit, said=str(said)))
+        assert code == 2
+        text = said.read_text()
+        assert text.count("Error: Could not write ") == text.count("Could not write") == 1
+        assert "File too large. Nothing that was there is changed; free some space" in text or "pack" in arguments
+        assert "Traceback" not in text
+
+    limited("analyze")
+    stored = units_of(variant)
+    assert stored
+    assert all(content == units_of(whole)[name] for name, content in stored.items())
+    assert upkeep.verify(variant).findings == ()
+    analyze(variant)
+    assert contents(variant) == contents(whole)
+    limited("artifacts", "pack", variant.name, "--out", str(tmp_path / "packed.h5"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["said", "workspace"]
 
 
 def test_training_killed_at_random_goes_on_to_the_same_bytes(tmp_path):

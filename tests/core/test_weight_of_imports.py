@@ -28,8 +28,8 @@ def test_commands_that_list_import_nothing_heavy(command: list[str]) -> None:
 
 
 def test_commands_that_list_a_workspace_import_nothing_heavy(analysed: Path) -> None:
-    for command in ("variants", "views", "families", "jobs"):
-        assert modules_after(COMMAND, command, "--workspace", str(analysed)) == "HEAVY []"
+    for command in ("variants", "views", "families", "status", "jobs", "table", "artifacts verify"):
+        assert modules_after(COMMAND, *command.split(), "--workspace", str(analysed)) == "HEAVY []"
 
 
 def test_help_imports_neither_numpy_nor_pydantic() -> None:

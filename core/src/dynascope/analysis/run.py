@@ -22,6 +22,7 @@ from dynascope.errors import (
     InvalidSetting,
     PluginError,
     UnknownName,
+    WorkspaceError,
     error_text,
 )
 from dynascope.executors import Where, opened
@@ -74,6 +75,7 @@ def analyze(
     Raises:
         UnknownName: an unknown probe, analyzer or epoch.
         AnalysisError: some units failed; it lists them with analyzer, epoch and file. The others are stored.
+        WorkspaceError: the disk is full or cannot be written to; what was stored before is whole.
     """
     work = plan(variant, plugins or registry(), probe=probe, analyzers=analyzers, epochs=epochs, force=force)
     run_plan(work, progress, where)
@@ -120,6 +122,8 @@ def _carry_out(work: Plan, progress: Progress | None = None) -> list[Failure]:
             for bound, stamp in task.units:
                 try:
                     _run_unit(work, bound, stamp, arrays)
+                except WorkspaceError:  # a full disk is no failure of the analyzer: the next unit would meet it too
+                    raise
                 except Exception as error:  # any error of a plug-in is reported, with its place, at the end
                     log.debug("Unit failed.", exc_info=error)
                     who = f"{bound.provided.id} {bound.provided.plugin_version}"
@@ -170,6 +174,8 @@ def shared_out(work: Plan, where: Where, progress: Progress | None = None) -> li
                 order = futures[future]
                 try:
                     failures += future.result()
+                except WorkspaceError:
+                    raise
                 except DynascopeError as error:
                     failures += _all_failed(work, [order], error)
                 except Exception as error:  # whatever each kind of executor raises for a worker that died

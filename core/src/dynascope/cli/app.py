@@ -277,6 +277,98 @@ def status(
     work.status(_opened(workspace), variants or [], analyzer, probe, as_json=json)
 
 
+artifacts = typer.Typer(no_args_is_help=True, help="Verify, repair, prune and pack what analyses have stored.")
+app.add_typer(artifacts, name="artifacts")
+
+VariantsArgument = Annotated[
+    list[str] | None, typer.Argument(help="Names of variants; all by default.", show_default=False)
+]
+ProbeOption = Annotated[str | None, typer.Option(help="Only what was made under this probe.", show_default=False)]
+
+
+@artifacts.command("verify")
+def verify_artifacts(
+    variants: VariantsArgument = None,
+    probe: ProbeOption = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Open every file and check it; the exit code is 1 if one is damaged."""
+    from dynascope.cli import artifacts as stored
+
+    stored.verify(_opened(workspace), variants or [], probe, json)
+
+
+@artifacts.command("repair")
+def repair_artifacts(
+    variants: VariantsArgument = None,
+    probe: ProbeOption = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Remove damaged units and leftovers, and rebuild series; whole units are never touched."""
+    from dynascope.cli import artifacts as stored
+
+    stored.repair(_opened(workspace), variants or [], probe, json)
+
+
+@artifacts.command("prune")
+def prune_artifacts(
+    variants: VariantsArgument = None,
+    probe: ProbeOption = None,
+    only: Annotated[
+        Literal["stale", "orphaned"] | None, typer.Option(help="Only these; both by default.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove what is listed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List only.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the units that are stale or that nothing would make any more; with --yes, remove them."""
+    from dynascope.cli import artifacts as stored
+
+    stored.prune(_opened(workspace), variants or [], probe, only, yes, dry_run)
+
+
+@artifacts.command("pack")
+def pack_artifacts(
+    variant: Annotated[str, typer.Argument(help="The variant's name.")],
+    out: Annotated[Path, typer.Option(help="The HDF5 file to make.")],
+    analyzer: Annotated[
+        list[str] | None, typer.Option("--analyzer", "-a", help="Only this analyzer (repeatable).", show_default=False)
+    ] = None,
+    probe: Annotated[str | None, typer.Option(help="The probe; the family's default.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write a variant's artifacts as one HDF5 file, one group per checkpoint. Nothing is overwritten."""
+    from dynascope.cli import artifacts as stored
+
+    stored.pack(_opened(workspace), variant, out, probe, analyzer)
+
+
+@app.command()
+def table(
+    variants: VariantsArgument = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            "-c",
+            help="Metrics, settings, analyzers or their arrays, comma-separated; metrics and scalars by default.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv or .parquet file, replaced if it exists; CSV here by default.")
+    ] = None,
+    probe: Annotated[str | None, typer.Option(help="The probe; each family's default.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write what was measured at each epoch of many variants as one table."""
+    from dynascope.cli import artifacts as stored
+
+    stored.table(_opened(workspace), variants or [], columns or [], probe, out)
+
+
 @app.command(name="import")
 def import_(
     path: Annotated[Path, typer.Argument(help="A file or folder that another program left.")],

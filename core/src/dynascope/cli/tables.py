@@ -19,7 +19,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["checkpoints", "families", "jobs", "plugins", "say", "status", "variants", "views"]
+__all__ = ["checkpoints", "families", "jobs", "listing", "plugins", "say", "status", "variants", "views"]
 
 
 MOST_COLUMNS = 1_000
@@ -201,6 +201,11 @@ def plugins(*, as_json: bool) -> None:
         for row in registry().plugins
     ]
     _print(rows, as_json)
+
+
+def listing(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table for people; nothing where there is no row."""
+    _print(rows, as_json=False)
 
 
 def _print(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

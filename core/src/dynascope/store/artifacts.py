@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
-from dynascope.store.series import SERIES_FILE, build_series, is_current
-from dynascope.store.units import Unit, Vanished, list_units, open_trusted, stamp_of, whole
+from dynascope.store.series import SERIES_FILE, build_series, is_current, opened_series
+from dynascope.store.units import Unit, Vanished, has_units, list_units, open_trusted, stamp_of, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,7 +60,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         """Return the ids of the analyzers that have at least one unit, sorted."""
         if not self.folder.is_dir():
             return []
-        return sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir() and list_units(entry))
+        return sorted(entry.name for entry in self.folder.iterdir() if has_units(entry))
 
     def units(self, analyzer: str) -> dict[int, Unit]:
         """Return the unit of each epoch, ascending; the newest where a stale one is about to be removed."""
@@ -140,6 +140,30 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         steps = [self.read(array, unit.epoch, **at) for unit in units]
         epochs = xr.Variable("epoch", [unit.epoch for unit in units])
         return xr.concat(steps, dim=epochs, coords="minimal", compat="override").rename(name)
+
+    @_followed
+    def stacks(self, analyzer: str, names: Sequence[str] | None = None) -> tuple[dict[str, xr.DataArray], bool]:
+        """Return arrays of an analyzer at every epoch, with ``epoch`` as the first axis, from one opened file.
+
+        Args:
+            names: the arrays; those that the analyzer does not have are left out. By default all its scalars.
+
+        Returns:
+            The arrays, and whether there is a stacked file of these units; what it does not hold is read from them.
+        """
+        units = list(self.units(analyzer).values())
+        found: dict[str, xr.DataArray] = {}
+        with opened_series(self.folder / analyzer, units) as file:
+            for name, dataset in file.items() if file is not None else ():
+                stacked = isinstance(dataset, h5py.Dataset) and not dataset.is_scale and name != "units"
+                if stacked and (dataset.ndim == 1 if names is None else name in names):
+                    found[name] = _labelled(file, name, analyzer, {})
+            current = file is not None
+        if not current or not set(names or ()) <= set(found):
+            for name, axes in self.arrays(analyzer).items():
+                if name not in found and (not axes if names is None else name in names):
+                    found[name] = self.series(f"{analyzer}/{name}")
+        return found, current
 
     @_followed
     def range(self, array: str) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from dynascope.errors import WorkspaceError
 
-__all__ = ["publish", "read_json", "remove_leftovers", "write_json"]
+__all__ = ["hidden_name", "leftovers", "publish", "read_json", "remove_leftovers", "write_json"]
 
 _HOST = re.sub(r"\W", "_", platform.node()) or "_"
 
@@ -30,7 +30,7 @@ def publish(path: Path) -> Iterator[Path]:
         WorkspaceError: the disk is full or the folder cannot be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    temporary = hidden_name(path)
     try:
         yield temporary
         _sync(temporary)
@@ -45,12 +45,33 @@ def publish(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def hidden_name(path: Path) -> Path:
+    """Return a temporary name beside ``path`` that tells who writes it: ``.NAME.HOST-PID-RANDOM.tmp``."""
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+
+
+def leftovers(folder: Path) -> dict[Path, str]:
+    """Return the temporary files in ``folder`` that nobody here writes, each with the machine that began it.
+
+    The machine is empty where it is this one: its process is dead, and the file can go.
+    """
+    found = {}
+    for path in sorted(folder.glob(".*.tmp")):
+        writer = path.name.rsplit(".", 2)[-2].split("-")
+        if len(writer) != 3 or not writer[1].isdigit():
+            continue
+        if writer[0] != _HOST:
+            found[path] = writer[0]
+        elif not _is_alive(int(writer[1])):
+            found[path] = ""
+    return found
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that dead processes of this machine left in ``folder``; all others stay."""
-    for leftover in folder.glob(".*.tmp"):
-        writer = leftover.name.rsplit(".", 2)[-2].split("-")
-        if len(writer) == 3 and writer[0] == _HOST and not _is_alive(int(writer[1])):
-            leftover.unlink(missing_ok=True)
+    for path, machine in leftovers(folder).items():
+        if not machine:
+            path.unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:

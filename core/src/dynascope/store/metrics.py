@@ -49,6 +49,27 @@ class MetricsFile:
         columns["epoch"] = columns["epoch"].astype(np.int64)
         return columns
 
+    def at(self, epochs: Sequence[int]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the columns at these epochs, each ``"epoch"``; NaN where nothing was measured.
+
+        Only the lines of these epochs are parsed: they are where the epochs say, unless the file has gaps.
+
+        Raises:
+            WorkspaceError: as ``read``.
+        """
+        lines = self._lines()
+        places: Sequence[int] | dict[int, int] = range(1, len(lines))
+        if len(lines) > 1 and not lines[-1].startswith(f"{len(lines) - 2},"):
+            places = {int(row[0]): place for place, row in enumerate(self._rows(), start=1)}
+        table = np.full((len(epochs), len(COLUMNS)), math.nan)
+        for row, epoch in enumerate(epochs):
+            place = places.get(epoch) if isinstance(places, dict) else epoch + 1 if epoch < len(places) else None
+            if place is not None:
+                table[row] = self._row(lines, place)
+        columns = {name: table[:, index] for index, name in enumerate(COLUMNS)}
+        columns["epoch"] = np.array(epochs, dtype=np.int64)
+        return columns
+
     def appending(self, from_epoch: int) -> MetricsWriter:
         """Drop the rows from ``from_epoch`` on, and return a writer that continues there."""
         kept = [row for row in self._rows() if row[0] < from_epoch]
@@ -59,6 +80,11 @@ class MetricsFile:
         return MetricsWriter(self.path)
 
     def _rows(self) -> list[Sequence[float]]:
+        lines = self._lines()
+        return [self._row(lines, place) for place in range(1, len(lines))]
+
+    def _lines(self) -> list[str]:
+        """Return the lines, from the names of the columns to the last one that is complete."""
         if not self.path.exists():
             return []
         try:
@@ -66,20 +92,20 @@ class MetricsFile:
         except (UnicodeDecodeError, OSError) as error:
             raise WorkspaceError(f"{self.path} is not a metrics file: {error}.") from None
         lines = text[: text.rfind("\n") + 1].splitlines()
-        if not lines:
-            return []
-        if tuple(lines[0].split(",")) != COLUMNS:
+        if lines and tuple(lines[0].split(",")) != COLUMNS:
             raise WorkspaceError(f"{self.path} is not a metrics file: its first line must be {','.join(COLUMNS)!r}.")
-        rows: list[Sequence[float]] = []
-        for number, line in enumerate(lines[1:], start=2):
-            try:
-                row = [float(cell) if cell else math.nan for cell in line.split(",")]
-            except ValueError:
-                row = []
-            if len(row) != len(COLUMNS) or math.isnan(row[0]):
-                raise WorkspaceError(f"{self.path}, line {number}: expected {len(COLUMNS)} numbers, found {line!r}.")
-            rows.append(row)
-        return rows
+        return lines
+
+    def _row(self, lines: Sequence[str], place: int) -> Sequence[float]:
+        try:
+            row = [float(cell) if cell else math.nan for cell in lines[place].split(",")]
+        except ValueError:
+            row = []
+        if len(row) != len(COLUMNS) or math.isnan(row[0]):
+            raise WorkspaceError(
+                f"{self.path}, line {place + 1}: expected {len(COLUMNS)} numbers, found {lines[place]!r}."
+            )
+        return row
 
 
 class MetricsWriter:

@@ -6,7 +6,8 @@ series of 400 small arrays takes a third of a millisecond from it, and a tenth o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from dynascope.errors import ArtifactError
 from dynascope.store.units import FORMAT, Unit, open_trusted, publish_hdf5, whole
 
-__all__ = ["SERIES_FILE", "build_series", "is_current"]
+__all__ = ["SERIES_FILE", "build_series", "is_current", "opened_series"]
 
 SERIES_FILE = "series.h5"
 LARGEST = 65_536
@@ -25,14 +26,24 @@ LARGEST = 65_536
 
 def is_current(folder: Path, units: Sequence[Unit]) -> bool:
     """Tell whether the stacked file holds exactly these units."""
-    path = folder / SERIES_FILE
-    if not path.is_file():
-        return False
+    with opened_series(folder, units) as file:
+        return file is not None
+
+
+@contextmanager
+def opened_series(folder: Path, units: Sequence[Unit]) -> Iterator[h5py.File | None]:
+    """Open the stacked file if it holds exactly these units; None if there is none, or it is of no use."""
     try:
-        with open_trusted(path) as file:
-            return [name.decode() for name in file["units"][()]] == [unit.path.name for unit in units]
-    except (ArtifactError, KeyError):
-        return False
+        file = open_trusted(folder / SERIES_FILE)
+    except ArtifactError:
+        yield None
+        return
+    with file:
+        try:
+            current = [name.decode() for name in file["units"][()]] == [unit.path.name for unit in units]
+        except (KeyError, OSError):
+            current = False
+        yield file if current else None
 
 
 def build_series(folder: Path, units: Sequence[Unit]) -> None:

@@ -26,14 +26,17 @@ from dynascope.errors import ArtifactError
 from dynascope.store.atomic import publish
 
 __all__ = [
+    "OtherFormat",
     "Stamp",
     "Stamps",
     "Unit",
     "Vanished",
+    "has_units",
     "list_units",
     "open_trusted",
     "publish_hdf5",
     "stamp_of",
+    "unchecked_digest",
     "whole",
     "write_unit",
 ]
@@ -54,6 +57,10 @@ _trusted: set[tuple[Path, int, int, int]] = set()
 
 class Vanished(ArtifactError):
     """A unit that was listed and is gone: another process has just replaced it. List again."""
+
+
+class OtherFormat(ArtifactError):
+    """A whole file in a format that this version does not read."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,14 @@ def stamp_of(unit: Unit) -> dict[str, Any]:
         return dict(group.attrs)
 
 
+def has_units(folder: Path) -> bool:
+    """Tell whether an analyzer's folder holds a unit."""
+    try:
+        return any(FILE_NAME.fullmatch(name) for name in os.listdir(folder))  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> Path:
     """Check an analyzer's arrays against its declaration, publish them, and remove the units they replace.
 
@@ -173,14 +188,25 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
         for key, value in asdict(stamp).items():
             group.attrs[key] = value
         group.attrs["created"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        for dim, size in sizes.items():
-            _write_axis(group, dim, size, outputs, arrays)
+        unchecked = {dim: _write_axis(group, dim, size, outputs, arrays) for dim, size in sizes.items()}
         for name, output in outputs.items():
             if name not in sizes:
-                _write_array(group, name, output, arrays[name])
+                unchecked[name] = _write_array(group, name, output, arrays[name])
+        group.attrs["unchecked_sha256"] = digest_of(unchecked)
     for old in replaced:
         old.unlink(missing_ok=True)
     return path
+
+
+def unchecked_digest(group: h5py.Group) -> str:
+    """Return the SHA-256 of what HDF5 puts no checksum on, text, scalars and scales, for ``unchecked_sha256``."""
+    contents: dict[str, dict[str, Any]] = {}
+    for name, dataset in group.items():
+        contents[name] = {key: dataset.attrs[key] for key in ("units", "long_name")}
+        if not dataset.fletcher32:
+            text = h5py.check_string_dtype(dataset.dtype)
+            contents[name]["values"] = _plain(np.asarray(dataset.asstr()[()] if text else dataset[()]))
+    return digest_of(contents)
 
 
 @contextmanager
@@ -242,7 +268,8 @@ def open_trusted(path: Path) -> h5py.File:
 def _check(file: h5py.File, path: Path) -> None:
     version = file.attrs.get("dynascope_format")
     if version != FORMAT:
-        raise ArtifactError(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
+        error = ArtifactError if version is None else OtherFormat
+        raise error(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
     _refuse_links(file, path)
 
 
@@ -292,8 +319,12 @@ def _axis_sizes(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> d
 
 def _write_axis(
     group: h5py.Group, dim: str, size: int, outputs: Mapping[str, Output], arrays: Mapping[str, Array]
-) -> None:
-    """Write the coordinates of an axis: the output of the same name, or whole numbers from the index base."""
+) -> dict[str, Any]:
+    """Write the coordinates of an axis: the output of the same name, or whole numbers from the index base.
+
+    Returns:
+        What of it has no checksum, as in ``unchecked_digest``.
+    """
     own = outputs.get(dim)
     if own is not None and own.dims == (dim,):
         values, units, description = arrays[dim], own.units, own.description
@@ -306,9 +337,11 @@ def _write_axis(
         scale = group.create_dataset(dim, data=values)
     scale.make_scale(dim)
     scale.attrs["units"], scale.attrs["long_name"] = units, description
+    return {"units": units, "long_name": description, "values": _plain(values)}
 
 
-def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> None:
+def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> dict[str, Any]:
+    """Write an output that is no axis; return what of it has no checksum."""
     attributes: dict[str, Any] = {"units": output.units, "long_name": output.description}
     if array.size and array.dtype.kind in "iuf":
         attributes["actual_range"] = np.array([np.nanmin(array), np.nanmax(array)] if _any_number(array) else [0, 0])
@@ -327,6 +360,13 @@ def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> 
         dataset.dims[axis].attach_scale(group[dim])
     for key, value in attributes.items():
         dataset.attrs[key] = value
+    unchecked = {} if dataset.fletcher32 else {"values": _plain(stored)}
+    return {"units": output.units, "long_name": output.description, **unchecked}
+
+
+def _plain(values: Array) -> Any:
+    """Return an array as ``digest_of`` takes it: text as (a list of) str."""
+    return values.tolist() if values.dtype.kind in "UO" else values
 
 
 def _any_number(array: Array) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from dynascope.store.metrics import MetricsFile
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import xarray as xr
     from torch import nn
 
     from dynascope.notebook import At
@@ -242,6 +243,35 @@ class Variant:
         import pandas as pd
 
         return pd.DataFrame(self.metrics_file.read()).set_index("epoch")
+
+    def table(self, columns: Iterable[str] | None = None, probe: str | None = None) -> pd.DataFrame:
+        """Return what was measured at each epoch: a row per epoch, a column per number.
+
+        Args:
+            columns: ``"<plug-in>.<analyzer>/<array>"``, an analyzer, a column of the metrics, a setting; by default
+                the metrics and all scalars. An array with one axis gives a column per coordinate.
+            probe: under which the arrays were made; the family's default probe by default.
+
+        Returns:
+            A frame with the index ``family, variant, epoch``. ``attrs["units"]`` maps columns to units.
+
+        Raises:
+            UnknownName: a column that is not there.
+            InvalidSetting: an array with several axes.
+        """
+        from dynascope.store.table import table_of
+
+        return table_of([self], columns, probe)
+
+    def series(self, columns: Iterable[str] | None = None, probe: str | None = None) -> xr.Dataset:
+        """Return the same as ``table`` as an xarray dataset over ``epoch``, in which arrays keep their axis.
+
+        Raises:
+            UnknownName, InvalidSetting: as ``table``.
+        """
+        from dynascope.store.table import series_of
+
+        return series_of(self, columns, probe)
 
     @property
     def checkpoints(self) -> list[int]:

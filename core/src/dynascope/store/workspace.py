@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from dynascope.store.family_file import DeclaredFamily, as_provided, read_family
 from dynascope.store.variant import Variant
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dynascope.jobs import Jobs
 
 __all__ = ["Unreadable", "Workspace", "find_workspace"]
@@ -165,6 +167,32 @@ class Workspace:
             and all(variant.config.settings.get(name) == value for name, value in settings.items())
             and not set(settings) & set(variant.origin.get("not_stated", ()) if settings else ())
         ]
+
+    def table(
+        self,
+        variants: Iterable[str | Variant] | None = None,
+        columns: Iterable[str] | None = None,
+        probe: str | None = None,
+    ) -> pd.DataFrame:
+        """Return what was measured at each epoch of many variants, in one table.
+
+        It is read from the stacked series: one file for each variant and analyzer, however many checkpoints there are.
+
+        Args:
+            variants: names or variants; all that can be read by default.
+            columns, probe: as in ``Variant.table``.
+
+        Returns:
+            A frame with the index ``family, variant, epoch``; NaN where a variant has no value.
+
+        Raises:
+            UnknownName: no such variant, or a column that no variant has.
+            InvalidSetting: an array with several axes.
+        """
+        from dynascope.store.table import table_of
+
+        chosen = self.variants() if variants is None else variants
+        return table_of([one if isinstance(one, Variant) else self.variant(one) for one in chosen], columns, probe)
 
     def broken_variants(self) -> list[Unreadable]:
         """Return the result folders that cannot be read, with the reason."""
