@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dynascope.contract.analyzer import Activation, Analyzer, Read, Stored, Weight
@@ -12,7 +12,7 @@ from dynascope.contract.probe import Batch
 from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError, CheckpointError, Failure, PluginError, UnknownName
 from dynascope.plugins.registry import Provided, Registry
-from dynascope.store.units import Stamp, Stamps, Unit, list_units, parameters_text, stamp_of
+from dynascope.store.units import Stamp, Stamps, Unit, changed_since, list_units, parameters_text
 from dynascope.store.variant import Variant
 
 __all__ = ["Bound", "Counts", "NotApplicable", "Plan", "Task", "plan"]
@@ -94,12 +94,9 @@ class Counts:
         found: Counter[str] = Counter()
         for unit, wanted in self.old:
             try:
-                stored = stamp_of(unit)
+                found.update(changed_since(unit, wanted))
             except ArtifactError:
                 found["damaged"] += 1
-                continue
-            found.update(_difference(name, stored.get(name), value) for name, value in asdict(wanted).items())
-        del found[""]
         return dict(found)
 
 
@@ -249,14 +246,6 @@ def _compared(
             missing += 1
         wanted.append(epoch)
     return Counts(fresh, len(old), missing, tuple(old)), wanted
-
-
-def _difference(name: str, stored: Any, wanted: Any) -> str:
-    """Say how one field of a stamp differs; nothing if it does not."""
-    stored = stored.item() if hasattr(stored, "item") else stored
-    if stored == wanted:
-        return ""
-    return name if name.endswith("_sha256") else f"{name} {stored}, now {wanted}"
 
 
 def _bound_in_order(

@@ -31,6 +31,7 @@ __all__ = [
     "Stamps",
     "Unit",
     "Vanished",
+    "changed_since",
     "has_units",
     "list_units",
     "open_trusted",
@@ -156,6 +157,22 @@ def stamp_of(unit: Unit) -> dict[str, Any]:
                 f"Artifact {unit.path} holds no unit of epoch {unit.epoch}. Delete it and run `dynascope analyze`."
             ) from None
         return dict(group.attrs)
+
+
+def changed_since(unit: Unit, wanted: Stamp) -> list[str]:
+    """Return in words how a unit's stamp differs from the one it should have: ``analyzer_version 1, now 2``.
+
+    Raises:
+        ArtifactError: the unit is damaged, or not one.
+    """
+    stored = stamp_of(unit)
+    changes = []
+    for name, now in asdict(wanted).items():
+        before = stored.get(name)
+        before = before.item() if isinstance(before, np.generic) else before
+        if before != now:
+            changes.append(name if name.endswith("_sha256") else f"{name} {before}, now {now}")
+    return changes
 
 
 def has_units(folder: Path) -> bool:

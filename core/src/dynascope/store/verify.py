@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,17 @@ from dynascope.errors import ArtifactError
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import leftovers
 from dynascope.store.series import SERIES_FILE, is_current
-from dynascope.store.units import OtherFormat, Stamp, Unit, Vanished, list_units, open_trusted, unchecked_digest, whole
+from dynascope.store.units import (
+    OtherFormat,
+    Stamp,
+    Unit,
+    Vanished,
+    changed_since,
+    list_units,
+    open_trusted,
+    unchecked_digest,
+    whole,
+)
 
 __all__ = ["Finding", "Kind", "Verification", "Wanted", "check_unit", "stale_and_orphaned", "verify_folder"]
 
@@ -262,26 +272,14 @@ def _unwanted(folder: Path, wanted: Wanted, why: bool = True) -> Iterator[Findin
                 yield Finding("orphaned", unit.path, wanted.gone[analyzer])
             elif epoch in stamps and unit.digest != stamps[epoch].digest:
                 reason = "A newer one is there." if stamps[epoch].digest in digests else ""
-                yield Finding(
-                    "stale", unit.path, reason or (_difference(unit, analyzer, stamps[epoch]) if why else "Stale.")
-                )
+                yield Finding("stale", unit.path, reason or (_difference(unit, stamps[epoch]) if why else "Stale."))
 
 
-def _difference(unit: Unit, analyzer: str, wanted: Stamp) -> str:
+def _difference(unit: Unit, wanted: Stamp) -> str:
     try:
-        with open_trusted(unit.path) as file:
-            stored = _stamp(file[f"{unit.epoch:08d}/{analyzer}"])
+        return f"Changed since: {'; '.join(changed_since(unit, wanted))}."
     except (ArtifactError, *INSIDE_HDF5):
-        stored = None
-    if stored is None:
         return "It is not what would be made now."
-    now = asdict(wanted)
-    changed = [
-        f"{name}" if name.endswith("_sha256") else f"{name} {value}, now {now[name]}"
-        for name, value in asdict(stored).items()
-        if value != now[name]
-    ]
-    return f"Changed since: {'; '.join(changed)}."
 
 
 def _strangers(folder: Path, *, folders: bool) -> Iterator[Finding]:
