@@ -144,6 +144,8 @@ def test_without_dask_the_way_to_it_is_said(variant, monkeypatch):
 def test_a_dask_cluster_of_which_one_worker_is_killed_ends_in_the_same_artifacts(variant, expected, monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(run, "LARGEST_SLICE", 1)
+    for name in executors.THREADS:
+        monkeypatch.setenv(name, "1")  # so that what the cluster leaves in the environment ends with this test
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         workers = [worker.process.pid for worker in cluster.workers.values()]
 

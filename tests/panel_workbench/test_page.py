@@ -176,7 +176,7 @@ def test_a_view_that_reads_what_nobody_provides_says_so(workspace):
     view = View("lost", "Lost", lambda frame: None, reads=("fourier.neuron_frequencies/fractoin",))
     page = Explore(workspace, with_view(view))
     (card,) = [card for card in page.cards if card.provided.id == "broken.lost"]
-    assert "no array of any installed analyzer 'fourier.neuron_frequencies/fractoin'" in texts(card.panel)
+    assert "no array of any installed analyzer named 'fourier.neuron_frequencies/fractoin'" in texts(card.panel)
     assert "Did you mean 'fourier.neuron_frequencies/fraction'?" in texts(card.panel)
 
 
