@@ -10,7 +10,7 @@ __all__ = ["compiled_or_not", "pays"]
 
 log = logging.getLogger(__name__)
 
-WORTH_IT = 1e8
+WORTH_IT = 8e7
 """Rows times epochs from which compiling (10 to 40 s the first time, then cached on disk) pays on two cores."""
 
 
