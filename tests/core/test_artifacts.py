@@ -288,3 +288,19 @@ def test_the_stamps_of_an_analyzer_have_the_digests_of_single_stamps():
         whole = Stamp(**shared, epoch=epoch, checkpoint_sha256=checkpoint)
         assert stamps.at(epoch, checkpoint) == whole
         assert stamps.digest(epoch, checkpoint) == whole.digest
+
+
+def test_a_unit_that_is_replaced_just_after_it_was_opened_is_read_as_it_was(artifacts, monkeypatch):
+    unit = artifacts.units(ANALYZER)[20]
+    opened = h5py.File
+
+    def opened_and_gone(path, *arguments, **options):
+        file = opened(path, *arguments, **options)
+        unit.path.unlink(missing_ok=True)
+        return file
+
+    monkeypatch.setattr("dynascope.store.units.h5py.File", opened_and_gone)
+    with open_trusted(unit.path) as file:
+        assert f"{unit.epoch:08d}" in file
+    with pytest.raises(ArtifactError, match="There is no artifact"):
+        open_trusted(unit.path)

@@ -269,7 +269,7 @@ def open_trusted(path: Path) -> h5py.File:
     except OSError as error:
         raise ArtifactError(f"Artifact {path} is damaged: {error}. Delete it and run `dynascope analyze`.") from None
     try:
-        state = path.stat()
+        state = os.fstat(file.id.get_vfd_handle())  # of what was opened: the name may be another file's by now
         known = (path, state.st_ino, state.st_size, state.st_mtime_ns)
         if known not in _trusted:
             _check(file, path)
