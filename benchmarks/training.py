@@ -1,22 +1,26 @@
 """One epoch (train step, test loss and accuracy): the stock loop, ours, and the matrix products alone.
 
-    python benchmarks/training.py [epoch] [ensembles] [checkpoints] [compile]
+    python benchmarks/training.py [epoch] [ensembles] [checkpoints] [compile] [shared]
 
 Without arguments, everything. ``compile`` adds the compiled pass to ``epoch`` (compiling takes about a minute).
 """
 
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 
 import torch
 from timing import medians, report
 
 from dynascope import Workspace, train
+from dynascope.cli.app import SPINS
 from dynascope.training.memory import keep_freed_memory
 from dynascope.training.stack import Stack
 from dynascope_modular_addition import ModularAddition1Layer
@@ -80,6 +84,7 @@ def epochs(compiled):
         actions = {"stock loop": stock_epoch(config), "dynascope": stack.step}
         if compiled:
             actions["dynascope, compiled"] = Stack(FAMILY, [config], compiled=True).step
+        actions["dynascope, without the test split"] = partial(stack.step, test=False)
         actions["products of the last position (floor)"] = products(of_a_row, *rows)
         actions["product neurons to logits alone"] = products(from_neurons, *rows)
         times = medians(actions, rounds)
@@ -142,6 +147,30 @@ def ensembles():
                 print(f"  {cores} processes, 1 thread, stack of {members:<2}      {value:9.2f}   {value / alone:.3f} x")
 
 
+def shared():
+    """Compare an epoch beside as many busy processes as there are cores, by how long waiting threads spin."""
+    busy = "import torch; torch.set_num_threads(1); a = torch.randn(1500, 1500)\nwhile True: a @ a"
+    here = str(Path(__file__).parent)
+    probe = f"import sys; sys.path.insert(0, {here!r}); import training; print(training.member_epoch(59, 1, 9))"
+    print("\none epoch, p = 59, beside busy processes")
+    others = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(len(os.sched_getaffinity(0)))]
+    ways = {"as libgomp does by default": {}, f"as the command line does ({SPINS})": {"GOMP_SPINCOUNT": SPINS}}
+    times = {name: [] for name in ways}
+    time.sleep(10)  # until they are all busy
+    try:
+        for _ in range(3):
+            for name, spins in ways.items():
+                run = subprocess.run(
+                    [sys.executable, "-c", probe], env={**os.environ, **spins}, capture_output=True, text=True
+                )
+                times[name].append(float(run.stdout))
+    finally:
+        for process in others:
+            process.kill()
+    for name, values in times.items():
+        print(f"  threads wait {name:<36} {min(values):9.2f} to {max(values):9.2f} ms")
+
+
 def checkpoints():
     """Compare 1,000 epochs of p = 59 with 95 checkpoints and with 2, in turn."""
     times = {2: [], 95: []}
@@ -166,7 +195,7 @@ def checkpoints():
 
 def main() -> None:
     keep_freed_memory()
-    chosen = set(sys.argv[1:]) or {"epoch", "ensembles", "checkpoints", "compile"}
+    chosen = set(sys.argv[1:]) or {"epoch", "ensembles", "checkpoints", "compile", "shared"}
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     if chosen & {"epoch", "compile"}:
         epochs("compile" in chosen)
@@ -175,6 +204,8 @@ def main() -> None:
         ensembles()
     if "checkpoints" in chosen:
         checkpoints()
+    if "shared" in chosen:
+        shared()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,11 +166,12 @@ def shared_out(work: Plan, where: Where, progress: Progress | None = None) -> li
     orders = _orders(work, where.count)
     total, done = sum(len(task.units) for task in work.tasks), 0
     failures: list[Failure] = []
+    reason = ""
     for attempt in range(1, ATTEMPTS + 1):
         lost: list[Order] = []
         with opened(where) as executor:
             futures = {executor.submit(carry_out, order): order for order in orders}
-            for future in _completed(futures):
+            for future in as_completed(futures):
                 order = futures[future]
                 try:
                     failures += future.result()
@@ -180,6 +181,7 @@ def shared_out(work: Plan, where: Where, progress: Progress | None = None) -> li
                     failures += _all_failed(work, [order], error)
                 except Exception as error:  # whatever each kind of executor raises for a worker that died
                     log.debug("An order was lost.", exc_info=error)
+                    reason = error_text(error)
                     lost.append(order)
                     continue
                 done += sum(len(names) for _, names in order.units)
@@ -189,7 +191,9 @@ def shared_out(work: Plan, where: Where, progress: Progress | None = None) -> li
             return failures
         log.warning("A worker died; %d pieces of work are given out again (attempt %d).", len(lost), attempt)
         orders = lost
-    died = AnalysisFailed("The worker that computed it died, as one does that is killed or has no memory left.")
+    died = AnalysisFailed(
+        f"No worker could finish it in {ATTEMPTS} attempts, as where each is killed or has no memory left: {reason}"
+    )
     return failures + _all_failed(work, orders, died)
 
 
@@ -244,17 +248,6 @@ def _orders(work: Plan, workers: int) -> list[Order]:
 
 def _versions(plugins: Registry) -> tuple[tuple[str, str], ...]:
     return tuple((row.name, row.version) for row in plugins.plugins if not row.error)
-
-
-def _completed(futures: Iterable[Any]) -> Iterator[Any]:
-    """Yield futures as they end, whether they are of this process or of Dask."""
-    waiting = set(futures)
-    while waiting:
-        ended = {future for future in waiting if future.done()}
-        yield from ended
-        waiting -= ended
-        if waiting:
-            time.sleep(0.01)
 
 
 def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array | Exception]) -> None:

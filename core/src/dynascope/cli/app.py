@@ -39,9 +39,9 @@ DEBUG = "--debug"
 SPINS = "2000"
 """How long threads of a parallel loop wait actively for each other, in turns of libgomp's waiting loop.
 
-By default it is for milliseconds. That is 5 % faster on a machine of one's own, and on one that others use, too, the
-thread that waits takes the core of the one that works: an epoch of p 59 took 840 ms instead of 32 beside two busy
-processes (and 11 alone). The variable ``GOMP_SPINCOUNT`` overrides it.
+By default it is for milliseconds. That is a few per cent faster on a machine of one's own; on one that others use, too,
+the thread that waits takes the core of the one that works, and an epoch takes 31 to 126 ms instead of 30 to 55
+(``benchmarks/training.py shared``). The variable ``GOMP_SPINCOUNT`` overrides it.
 """
 
 

@@ -72,8 +72,8 @@ def plan_ensemble(
 ) -> Ensemble:
     """Group variants into stacks: those that differ in the family's ``draws`` only, and go on from the same epoch.
 
-    On a CPU, variants are shared out to as many processes as there are cores, of one thread each: that is up to
-    1.7 times faster than one process that computes each epoch with all threads.
+    On a CPU, variants are shared out to as many processes as there are cores, of one thread each: that is 1.3
+    to 1.6 times as fast as one process that computes each epoch with two threads (``benchmarks/training.py``).
 
     Args:
         stack: the largest number of variants in a stack; chosen by the device and the variants' size by default.

@@ -233,7 +233,6 @@ def device_of(config: Config) -> torch.device:
     import torch
 
     name = config.training.device
-
     if name == "cuda" and not torch.cuda.is_available():
         raise InvalidSetting(
             "device is cuda, but this torch sees no CUDA device. Train with device=cpu, which is another variant "
