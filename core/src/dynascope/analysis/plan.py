@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dynascope.contract.analyzer import Activation, Analyzer, Read, Stored, Weight
+from dynascope.contract.analyzer import Analyzer
 from dynascope.contract.probe import Batch
+from dynascope.contract.reads import Activation, Read, Stored, Weight
 from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError, CheckpointError, Failure, PluginError, UnknownName
 from dynascope.plugins.registry import Provided, Registry

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynascope.analysis.plan import Bound, Plan, plan
-from dynascope.contract.analyzer import Activation, Read, Step, Weight
+from dynascope.contract.analyzer import Step
+from dynascope.contract.reads import Activation, Read, Weight
 from dynascope.errors import (
     AnalysisError,
     AnalysisFailed,
