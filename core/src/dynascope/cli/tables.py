@@ -123,16 +123,11 @@ def status(plans: Sequence[Plan], *, as_json: bool) -> None:
                     "error": "",
                 }
             )
-        for left_out in work.not_applicable:
+        told = [(one.analyzer, f"does not apply: {one.reason}") for one in work.not_applicable]
+        for name, text in told:
             empty = dict.fromkeys(("fresh", "stale", "missing"))
             rows.append(
-                {
-                    "variant": work.variant.name,
-                    "analyzer": left_out.analyzer,
-                    **empty,
-                    "why stale": {},
-                    "error": f"does not apply: {left_out.reason}",
-                }
+                {"variant": work.variant.name, "analyzer": name, **empty, "why stale": {}, "error": text},
             )
         rows += [
             {
