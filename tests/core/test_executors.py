@@ -110,7 +110,7 @@ def test_an_order_is_names_and_numbers_and_is_refused_by_other_plug_ins(variant)
     order = sharing.next(workers=1)
     assert order.variant == variant.name
     assert order.size == 3  # one checkpoint, until it is known how long one takes
-    assert pickle.loads(pickle.dumps(order)) == order  # noqa: S301
+    assert pickle.loads(pickle.dumps(order)) == order
     other = tuple((name, "9.9" if name == "fourier" else version) for name, version in order.versions)
     with pytest.raises(PluginError, match=r"This worker has plug-in fourier 0.1.0, .* planned with 9.9"):
         elsewhere.carry_out(dataclasses.replace(order, versions=other))

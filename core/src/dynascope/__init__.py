@@ -25,8 +25,10 @@ from dynascope.errors import (
 )
 
 if TYPE_CHECKING:
+    from dynascope.analysis.comparison import compare
     from dynascope.analysis.run import analyze
     from dynascope.contract import (
+        METRICS,
         Activation,
         Adopted,
         AllWeights,
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from dynascope.training.loop import train
 
 __all__ = [
+    "METRICS",
     "Activation",
     "Adopted",
     "AllWeights",
@@ -119,6 +122,7 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "analyze",
+    "compare",
     "export_variant",
     "hookimpl",
     "import_run",
@@ -130,6 +134,7 @@ __all__ = [
 # Loaded when first used: the command line answers --help without numpy, pydantic or h5py.
 _HOMES = {
     "analyze": "dynascope.analysis.run",
+    "compare": "dynascope.analysis.comparison",
     "export_variant": "dynascope.exchange.exporting",
     "import_run": "dynascope.exchange.importing",
     "train": "dynascope.training.loop",

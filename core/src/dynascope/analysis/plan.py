@@ -30,7 +30,7 @@ from dynascope.store.units import (
 )
 from dynascope.store.variant import Variant
 
-__all__ = ["Counts", "Ledger", "Plan", "Sweep", "Task", "chosen_analyzers", "plan"]
+__all__ = ["Counts", "Ledger", "Plan", "Sweep", "Task", "chosen_analyzers", "digest_of_all", "plan"]
 
 Ledger = Mapping[str, Mapping[str, str]]
 """For each analyzer that others read, the digest of the stamp that its unit at each place has."""
@@ -156,7 +156,7 @@ class Plan:
     def _places(self, analyzer: str) -> dict[str, str]:
         (bound,) = (one for one in self.analyzers if one.id == analyzer)
         if bound.over_series:
-            return {} if self.unreadable else {SERIES: _of_all(self.checkpoints)}
+            return {} if self.unreadable else {SERIES: digest_of_all(self.checkpoints)}
         return {place_of(epoch): checkpoint for epoch, checkpoint in self.checkpoints.items()}
 
 
@@ -274,7 +274,7 @@ def _wanted(
     return wanted
 
 
-def _of_all(digests: Mapping[Any, str]) -> str:
+def digest_of_all(digests: Mapping[Any, str]) -> str:
     """Return one digest of many, by place."""
     return hashlib.sha256("".join(f"{place} {digest}\n" for place, digest in digests.items()).encode()).hexdigest()
 
@@ -311,7 +311,7 @@ class _Stamping:
             probe_sha256=self._batch.digest,
             context_sha256=digest_of([one.context, list(one.places.values()), read]),
         )
-        places = {SERIES: _of_all(self.checkpoints)} if one.over_series else self.places
+        places = {SERIES: digest_of_all(self.checkpoints)} if one.over_series else self.places
         digest = self.stamps[one.id].digest
         self.digests[one.id] = {place: digest(place, checkpoint) for place, checkpoint in places.items()}
 
@@ -326,7 +326,7 @@ class _Stamping:
         if stored.at == "last":
             return next(reversed(digests.values()), "")
         if reader.reads_every(stored):
-            return _of_all(digests)
+            return digest_of_all(digests)
         return self.stamps[stored.analyzer].digest("", "")
 
 
@@ -377,7 +377,7 @@ class _Comparing:
 
     def _add_series(self, one: Bound, force: bool, asked: bool) -> None:
         (digest,) = self._stamping.digests[one.id].values()
-        stamp = self._stamping.stamps[one.id].at(SERIES, _of_all(self._stamping.checkpoints))
+        stamp = self._stamping.stamps[one.id].at(SERIES, digest_of_all(self._stamping.checkpoints))
         units = list_wholes(self._folder / one.id).get(SERIES, [])
         fresh = any(unit.digest == digest for unit in units)
         old = () if fresh else tuple((unit, stamp) for unit in units[-1:])

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dynascope.analysis.comparison import Compared
 from dynascope.analysis.plan import Plan
 from dynascope.errors import DynascopeError
 from dynascope.jobs import Job
@@ -107,7 +108,7 @@ def checkpoints(variant: Variant, *, as_json: bool) -> None:
     )
 
 
-def status(plans: Sequence[Plan], *, as_json: bool) -> None:
+def status(plans: Sequence[Plan], compared: Sequence[Compared], *, as_json: bool) -> None:
     """Print, for each variant and analyzer, how many units are fresh, stale (and why) and missing."""
     rows: list[dict[str, Any]] = []
     for work in plans:
@@ -140,6 +141,18 @@ def status(plans: Sequence[Plan], *, as_json: bool) -> None:
                 "error": str(failure.error),
             }
             for failure in work.unreadable
+        ]
+    for one in compared:
+        rows += [
+            {
+                "variant": f"({len(one.plans)} variants)",
+                "analyzer": one.provided.id,
+                "fresh": int(one.fresh),
+                "stale": int(one.stale),
+                "missing": int(not (one.fresh or one.stale)),
+                "why stale": {},
+                "error": "; ".join(f"without {left_out.analyzer}: {left_out.reason}" for left_out in one.left_out),
+            }
         ]
     _print(rows, as_json)
 

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from dynascope.analysis import run
+from dynascope.analysis.comparison import Compared, plan_comparisons, run_comparisons
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli import tables
 from dynascope.cli.tables import say
@@ -85,13 +86,18 @@ def analyze(
         picked = None if epochs is None else picked_epochs(epochs, variant.checkpoints)
         plans.append(plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force))
         _say_what_is_left_out(plans[-1])
+    # Variants are compared where all of them are analysed, or where the analyzer is named.
+    compared = plan_comparisons(plans, plugins, analyzers) if analyzers or not names else []
     if dry_run:
         for work in plans:
             say(f"{work.variant.name}: {work.units} units at {len(work.tasks)} checkpoints would be computed.")
-        tables.status(plans, as_json=False)
+        tables.status(plans, compared, as_json=False)
         failures = []
     else:
         failures = _carried_out(plans, where, budget)
+        failures += run_comparisons(compared, force)
+        for one in compared:
+            _say_what_was_compared(one, force)
     broken = [] if names else workspace.broken_variants()
     for row in broken:
         say(f"{row.name} is left out: {row.error}")
@@ -119,7 +125,9 @@ def status(
     """Print what is fresh, stale and missing, without computing anything."""
     chosen = [workspace.variant(name) for name in names] or workspace.variants()
     plugins = registry()
-    tables.status([plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen], as_json=as_json)
+    plans = [plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen]
+    compared = plan_comparisons(plans, plugins, analyzers) if analyzers or not names else []
+    tables.status(plans, compared, as_json=as_json)
 
 
 def _say_what_is_left_out(work: Plan) -> None:
@@ -168,6 +176,13 @@ def _say_what_was_done(work: Plan, failed: int) -> None:
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
     units = "unit" if computed == 1 else "units"
     say(f"{name}: {computed} {units} computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
+
+
+def _say_what_was_compared(one: Compared, force: bool) -> None:
+    for left_out in one.left_out:
+        say(f"{one.provided.id} leaves out {left_out.analyzer}: {left_out.reason}.")
+    if one.stamp is not None and (force or not one.fresh):
+        say(f"{one.provided.id}: computed over {len(one.plans)} variants.")
 
 
 def picked_epochs(text: str, available: Sequence[int]) -> list[int]:

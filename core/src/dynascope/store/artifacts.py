@@ -91,8 +91,10 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
     def arrays(self, analyzer: str) -> dict[str, dict[str, int]]:
         """Return the arrays of an analyzer with the length of each axis."""
         unit = self._any(analyzer)
-        if unit is None:
-            return {}
+        return {} if unit is None else self.arrays_of(unit, analyzer)
+
+    def arrays_of(self, unit: Unit, analyzer: str) -> dict[str, dict[str, int]]:
+        """Return the arrays of one unit with the length of each axis."""
         with open_trusted(unit.path) as file:
             group = file[f"{unit.place}/{analyzer}"]
             return {name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()}
