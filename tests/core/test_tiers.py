@@ -1,9 +1,10 @@
-"""Analyzers over the series, of the last checkpoint, over variants: what they read, in which order, when it is stale."""
+"""Analyzers over the series, of the last checkpoint, and over variants: what they read, and when they are stale."""
 
 import shutil
 
 import numpy as np
 import pytest
+from registries import plugins
 from tiny import FAMILY, SCHEDULE, TINY
 
 import dynascope.analysis.forward as forward
@@ -22,21 +23,10 @@ from dynascope import (
     Workspace,
     analyze,
     compare,
-    registry,
     train,
 )
 from dynascope.analysis import plan
-from dynascope.plugins import Provided, Registry
 from dynascope.plugins.declarations import check_declaration
-
-
-def plugins(*analyzers, version="1.0"):
-    """The installed families and probes, with these analyzers alone."""
-    found = registry()
-    kept = [entry for kind in ("families", "probes") for entry in found.all(kind).values()]
-    for one in analyzers:
-        check_declaration(one)
-    return Registry([], [*kept, *(Provided("analyzers", one.name, "test", "dist", version, one) for one in analyzers)])
 
 
 class Mean(Analyzer):

@@ -121,11 +121,10 @@ class _AtEpoch:
         if not passing:
             return
         whole = {place for one in analyzers if not _takes_slices(one) for place in one.places.values()}
-        found: Found = {}
-        for rows, found in desk.model.passes(epoch, self._weights, passing, whole & set(passing)):
+        for rows, found, complete in desk.model.passes(epoch, self._weights, passing, whole):
             for bound in filter(_takes_slices, analyzers):
                 self._take(bound, rows, found)
-        self._found.update({place: array for place, array in found.items() if place in whole or _is_sum(place)})
+            self._found.update(complete)
 
     def arrays(self, bound: Bound) -> Mapping[str, Array]:
         """Return what an analyzer makes of the checkpoint."""

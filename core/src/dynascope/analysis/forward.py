@@ -65,13 +65,15 @@ class Model:
 
     def passes(
         self, epoch: int, weights: Mapping[str, Array], places: Sequence[Place], whole: Iterable[Place]
-    ) -> Iterator[tuple[slice, Found]]:
+    ) -> Iterator[tuple[slice, Found, Found]]:
         """Yield slices of the probe's rows with what is read of them, from one forward pass in all.
+
+        With the last slice comes what is read of all rows; before, that is empty.
 
         Args:
             places: activations, logits and gradients.
-            whole: those of them that some analyzer needs of all rows at once; they come with the last slice, and
-                gradients at weights, which are sums over the rows, too.
+            whole: those of them that some analyzer needs of all rows at once; gradients at weights, which are sums
+                over the rows, are always complete with the last slice.
 
         Raises:
             CheckpointError: the weights do not fit the family.
@@ -82,8 +84,8 @@ class Model:
         kept = _Kept(count, self.memory, set(whole))
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
-            found = self._pass(module, rows, places)
-            yield rows, kept.add(rows, found)
+            found = _frozen(self._pass(module, rows, places))
+            yield rows, found, kept.add(rows, found)
 
     def _loaded(self, epoch: int, weights: Mapping[str, Array]) -> Any:
         import torch
@@ -130,7 +132,7 @@ class Model:
                 else:
                     family = self.variant.family.base.name
                     found[place] = UnknownName(f"hook of family {family}", hook.hook, module.hook_dict)
-        parameters = dict(module.named_parameters()) if gradients else {}
+        parameters = module.state_dict(keep_vars=True) if gradients else {}
         differentiated = {place.at.name for place in gradients if isinstance(place.at, Weight)}
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in differentiated)
@@ -222,26 +224,24 @@ class _Kept:
         self._joined: Found = {}
 
     def add(self, rows: slice, found: Found) -> Found:
-        """Return what is read of a slice, and, with the last one, of all rows."""
+        """Take in what is read of a slice; return what is read of all rows, with the last one."""
         if rows == slice(0, self._count):
-            return _frozen(found)
+            return found
         if rows.start == 0:
             self._check(rows, found)
-        summed = {place for place in found if isinstance(place, Gradient) and isinstance(place.at, Weight)}
-        for place in self._whole | summed:
-            part = found.pop(place)
+        for place, part in found.items():
             before = self._joined.get(place)
-            if isinstance(part, Exception) or isinstance(before, Exception):
-                self._joined[place] = before if isinstance(before, Exception) else part
-            elif place in summed:
-                self._joined[place] = part if before is None else before + part
+            if not (place in self._whole or _is_sum(place)) or isinstance(before, Exception):
+                continue
+            if isinstance(part, Exception) or (before is None and _is_sum(place)):
+                self._joined[place] = part
+            elif _is_sum(place):
+                self._joined[place] = before + part
             else:
                 if before is None:
                     before = self._joined[place] = np.empty((self._count, *part.shape[1:]), part.dtype)
                 before[rows] = part
-        if rows.stop == self._count:
-            found.update(self._joined)
-        return _frozen(found)
+        return _frozen(self._joined) if rows.stop == self._count else {}
 
     def _check(self, rows: slice, found: Found) -> None:
         """Refuse what would not fit, before it is made."""
@@ -266,6 +266,10 @@ def _kept(value: Tensor, position: int | None, dtype: str | None, place: Place) 
         return InvalidSetting(f"{place}: {error}.")
     wanted = part.dtype if dtype is None else getattr(torch, dtype)
     return part.to("cpu", wanted).contiguous().clone().numpy()
+
+
+def _is_sum(place: Place) -> bool:
+    return isinstance(place, Gradient) and isinstance(place.at, Weight)
 
 
 def _frozen(arrays: dict[Any, Any]) -> dict[Any, Any]:
