@@ -1,60 +1,176 @@
-"""One checkpoint: the bare forward pass, the pass with declared hooks, all analyzers; then reading what was stored."""
+"""Analysis: one checkpoint against its bare forward pass, each analyzer, two processes; what is stored and read; plans.
 
+    python benchmarks/analysis.py [checkpoint | processes | reading | planning]
+
+All on one thread, but for ``processes``; a figure in milliseconds is a median of interleaved rounds.
+"""
+
+import os
+import resource
+import sys
 import tempfile
+import time
+from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
 import torch
 from timing import medians, report
 
 from dynascope import Workspace, analyze, registry, train
+from dynascope.analysis.binding import Activation, Gradient, Logits
+from dynascope.analysis.desk import Desk
 from dynascope.analysis.plan import plan
-from dynascope.analysis.run import _Model
+from dynascope.executors import Where
+from dynascope.store.units import place_of
 
+FAMILY = "modular_addition_1layer"
 MAPS = "modular_addition.neuron_activations/activation"
+PRIMES = ((59, 10), (113, 5))
 
 
 def main() -> None:
-    for p, rounds in ((53, 10), (113, 5)):
+    asked = sys.argv[1:]
+    for name, part in (
+        ("checkpoint", checkpoint),
+        ("processes", processes),
+        ("reading", reading),
+        ("planning", planning),
+    ):
+        if not asked or name in asked:
+            part()
+
+
+def made(folder, p, checkpoints):
+    """Return a variant with so many checkpoints, written without training but for the first epochs."""
+    variant = Workspace.create(folder).new_variant(FAMILY, {"p": p, "epochs": 4})
+    train(variant, schedule="0:4:1")
+    weights = variant.checkpoint_folder.read(4)
+    for epoch in range(5, checkpoints):
+        variant.checkpoint_folder.write(epoch, {name: array * (1 + epoch / 1e4) for name, array in weights.items()})
+    return variant
+
+
+def checkpoint() -> None:
+    """Measure one checkpoint: the bare pass, the pass with what is declared, every analyzer alone, all of them."""
+    torch.set_num_threads(1)
+    for p, rounds in PRIMES:
         with tempfile.TemporaryDirectory() as folder:
-            variant = Workspace.create(folder).new_variant("modular_addition_1layer", {"p": p, "epochs": 4})
-            train(variant, schedule="0:4:1")
-            measure(variant, p, rounds)
+            variant = made(folder, p, 5)
+            analyze(variant)  # what is read of the last checkpoint is there
+            work = plan(variant, registry(), epochs=[4], force=True)
+            (task,) = work.tasks
+            desk = Desk.of(work)
+            stamps = [stamp for _, stamp in task.units]
+            desk.checkpoint(4, stamps)
+            model, bound = desk.model, [one for one, _ in task.units]
+            weights = model.weights(4)
+            places = list(dict.fromkeys(place for one in bound for place in one.places.values()))
+            passing = [place for place in places if isinstance(place, (Activation, Logits, Gradient))]
+            module, inputs = model._module, torch.from_numpy(work.batch.inputs)
+
+            def bare(module=module, inputs=inputs):
+                with torch.no_grad():
+                    return module(inputs)
+
+            def hooked(model=model, weights=weights, passing=passing):
+                return [found for _, found, _ in model.passes(4, weights, passing, passing)]
+
+            actions = {
+                "bare forward pass": bare,
+                "weights, pass and everything declared": hooked,
+                f"all {len(stamps)} analyzers, stored": lambda desk=desk, stamps=stamps: desk.checkpoint(4, stamps),
+            }
+            for stamp in stamps:
+                actions[f"{stamp.analyzer} alone"] = lambda desk=desk, stamp=stamp: desk.checkpoint(4, [stamp])
+            report(f"one checkpoint on one thread, p = {p}", medians(actions, rounds, warmup=1), "bare forward pass")
+            size = sum(file.stat().st_size for file in desk.artifacts.folder.rglob(f"{place_of(4)}-*.h5"))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"  written for it: {size / 1e6:.2f} MB; peak memory of this process so far: {peak:.0f} MiB")
 
 
-def measure(variant, p, rounds) -> None:
-    work = plan(variant, registry(), epochs=[4], force=True)
-    model = _Model(work)
-    model.read(4, work.analyzers)
-    module, inputs = model._module, model._inputs
+def processes() -> None:
+    """Measure a whole analysis inline on one thread, and by two processes of one thread."""
+    checkpoints = 60
+    for p, _ in PRIMES:
+        times = {}
+        for name, where in (("inline", Where()), ("two processes", Where("processes", 2))):
+            with tempfile.TemporaryDirectory() as folder:
+                variant = made(folder, p, checkpoints)
+                begun = time.perf_counter()
+                work = analyze(variant, where=where)
+                times[f"{work.units} units, {name}"] = 1e3 * (time.perf_counter() - begun)
+        report(f"{checkpoints} checkpoints, p = {p}", times, next(iter(times)))
 
-    def bare():
-        with torch.no_grad():
-            return module(inputs)
 
-    analyzers = {bound.provided.id: bound for bound in work.analyzers}
-    actions = {"bare forward pass": bare, "weights, pass and declared hooks": lambda: model.read(4, work.analyzers)}
-    actions["all analyzers, stored"] = lambda: analyze(variant, epochs=[4], force=True)
-    for name in analyzers:
-        actions[f"{name} alone, stored"] = lambda name=name: analyze(variant, analyzers=[name], epochs=[4], force=True)
-    report(f"one checkpoint, p = {p}", medians(actions, rounds, warmup=1), "bare forward pass")
+def reading() -> None:
+    """Measure what views read, and what is stored of neuron maps."""
+    for p, _ in PRIMES:
+        with tempfile.TemporaryDirectory() as folder:
+            variant = made(folder, p, 5)
+            analyze(variant)
+            neuron = iter(range(10**6))
+            actions = {
+                "one neuron's map": lambda read=variant.artifacts.read, n=neuron: read(MAPS, 4, neuron=next(n) % 512),
+                "all maps of a checkpoint": lambda read=variant.artifacts.read: read(MAPS, 4),
+            }
+            times = medians(actions, 30)
+            report(f"reading, p = {p}", times, "all maps of a checkpoint")
+            unit = variant.artifacts.units(MAPS.partition("/")[0])[4].path
+            maps = variant.artifacts.read(MAPS, 4).values.astype(np.float32)
+            packed = Path(folder) / "maps.npz"
+            np.savez_compressed(packed, maps)
+            size = unit.stat().st_size
+            print(
+                f"  stored maps: {size / 1e6:.1f} MB: {size / maps.nbytes:.2f} of float32, "
+                f"{size / packed.stat().st_size:.2f} of a compressed float32 .npz"
+            )
+    with tempfile.TemporaryDirectory() as folder:
+        variant = made(folder, 59, 400)
+        analyze(variant, analyzers=["embedding_frequencies"])
+        gini = "fourier.embedding_frequencies/gini"
+        actions = {
+            "a scalar": lambda: variant.artifacts.series(gini),
+            "one value": lambda: variant.artifacts.read(gini, 4),
+        }
+        report("a series over 400 checkpoints", medians(actions, 30), "a scalar")
 
-    analyze(variant)
-    neuron = iter(range(10**6))
 
-    def one_map():
-        variant.artifacts.read(MAPS, 4, neuron=next(neuron) % 512)
+def planning() -> None:
+    """Measure the plan of 100 variants of 1,000 checkpoints, all analysed by one analyzer, for one and for all."""
+    os.fsync = lambda file: None  # the 100,000 checkpoints need not outlive a power cut
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace.create(folder)
+        for number in range(100):
+            make_of_names(workspace, number)
+        variants = workspace.variants()
+        plugins = registry()
+        for names in (["embedding_frequencies"], None):
+            for turn in ("first", "again"):
+                begun = time.perf_counter()
+                plans = [plan(variant, plugins, analyzers=names) for variant in variants]
+                seconds = time.perf_counter() - begun
+                planned = sum(len(one.counts) for one in plans) // len(plans)
+                fresh = sum(one.fresh for one in plans)
+                missing = sum(one.missing for one in plans)
+                what = f"{len(plans)} variants x 1,000 checkpoints x {planned} analyzers"
+                print(f"planning {what}, {turn}: {seconds:.2f} s ({fresh} fresh, {missing} missing)")
 
-    times = medians(
-        {
-            "one neuron's map": one_map,
-            "all maps of a checkpoint": lambda: variant.artifacts.read(MAPS, 4),
-            "a series": lambda: variant.artifacts.series("fourier.neuron_frequencies/cluster_size"),
-        },
-        30,
-    )
-    report(f"reading, p = {p}", times, "all maps of a checkpoint")
-    unit = variant.artifacts.units("modular_addition.neuron_activations")[4].path
-    size = unit.stat().st_size
-    print(f"  stored maps: {size / 1e6:.1f} MB, {size / (4 * 512 * p * p):.2f} of float32")
+
+def make_of_names(workspace, number):
+    """Make a variant of 1,000 small checkpoints, with a unit of one analyzer for each that is there in name only."""
+    variant = workspace.new_variant(FAMILY, {"p": 11, "seed": number, "epochs": 1})
+    variant.save_config()
+    folder = variant.checkpoint_folder
+    for epoch in range(1000):
+        folder.write(epoch, {"embed.weight": np.float32([number, epoch])})
+    work = plan(variant, registry(), analyzers=["embedding_frequencies"])
+    units = variant.artifacts.folder / "fourier.embedding_frequencies"
+    units.mkdir(parents=True)
+    for task in work.tasks:
+        for _, stamp in task.units:
+            (units / f"{stamp.place}-{stamp.digest}.h5").touch()
 
 
 if __name__ == "__main__":

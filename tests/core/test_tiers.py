@@ -25,7 +25,7 @@ from dynascope import (
     compare,
     train,
 )
-from dynascope.analysis import plan
+from dynascope.analysis import plan, upkeep
 from dynascope.plugins.declarations import check_declaration
 
 
@@ -330,3 +330,48 @@ def test_a_comparison_is_stale_when_one_variant_is_and_other_sets_stand_beside_i
     compare(several.variants(), plugins=known)
     assert len(found.units("test.together")) == 2  # that of all was replaced
     assert unit not in found.units("test.together")
+
+
+def test_comparisons_and_series_are_verified_repaired_and_pruned(several):
+    known = plugins(Mean(), Drift(), Together())
+    found = compare(several.variants(), plugins=known)
+    variant = several.variants(seed=1)[0]
+    (between,) = upkeep.between(several)
+    assert upkeep.verify(between, plugins=known).findings == ()
+    assert upkeep.verify(variant, plugins=known).findings == ()
+    (unit,) = found.units("test.together")
+    series = variant.artifacts.of_series("test.drift").path
+    for path in (unit.path, series):
+        path.write_bytes(path.read_bytes()[:-100])
+    for owner in (between, variant):
+        assert [one.kind for one in upkeep.verify(owner, plugins=known).findings] == ["damaged"]
+        assert [deed.done for deed in upkeep.repair(owner)] == ["removed"]
+    again = compare(several.variants(), plugins=known)
+    assert again.read("test.together/loss").sizes["variant"] == 3
+    newer = Drift()
+    newer.version = 2
+    stale = upkeep.prunable(variant, plugins=plugins(Mean(), newer, Together()))
+    assert [(one.kind, one.path) for one in stale] == [("stale", series)]
+    shutil.rmtree(variant.folder)
+    (orphan,) = upkeep.prunable(upkeep.between(several)[0])
+    assert (orphan.kind, orphan.reason) == ("orphaned", f"There is no variant {variant.name} any more.")
+    upkeep.prune(between, [orphan])
+    assert again.analyzers() == []
+
+
+def test_an_analyzer_that_now_measures_the_series_leaves_orphans(variant):
+    analyze(variant, plugins=plugins(Mean()))
+
+    class Series(SeriesAnalyzer):
+        name, description = "mean", "The same name."
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, series):
+            return {"x": 1.0}
+
+    known = plugins(Series())
+    found = upkeep.prunable(variant, plugins=known)
+    assert {one.reason for one in found} == {"Analyzer test.mean measures over the series now."}
+    upkeep.prune(variant, found)
+    analyze(variant, plugins=known)
+    assert variant.artifacts.read("test.mean/x").item() == 1.0

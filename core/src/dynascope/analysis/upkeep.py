@@ -1,31 +1,72 @@
-"""Keeping a variant's artifacts in order: what is stored against the files and against what would be made now."""
+"""Keeping artifacts in order: what is stored against the files and against what would be made now.
+
+Artifacts belong to a variant, or lie between the variants of a family: those are of its comparisons.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 from dynascope.analysis.plan import plan
-from dynascope.errors import DynascopeError, UnknownName
+from dynascope.errors import ArtifactError, DynascopeError, UnknownName
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
+from dynascope.store.comparisons import BETWEEN, Comparisons
 from dynascope.store.repair import Deed, remove_units, repair_folder
-from dynascope.store.units import Stamp
+from dynascope.store.units import Stamp, stamp_of
 from dynascope.store.variant import Variant
 from dynascope.store.verify import Finding, Verification, Wanted, stale_and_orphaned, verify_folder
+from dynascope.store.workspace import Workspace
 
-__all__ = ["prunable", "prune", "repair", "undecided", "verify"]
+__all__ = ["Between", "Owner", "between", "prunable", "prune", "repair", "shelf_of", "undecided", "verify"]
 
 
-def verify(variant: Variant, *, probe: str | None = None, plugins: Registry | None = None) -> Verification:
-    """Open every artifact of a variant, and say what is damaged, foreign, left over, stale or orphaned.
+@dataclass(frozen=True)
+class Between:
+    """What was measured over variants of one family, as an owner of artifacts.
+
+    Attributes:
+        name: for lists.
+        shelf: ``results/<family>/comparisons``.
+        variants: the names of those that are there.
+    """
+
+    name: str
+    shelf: Path
+    variants: frozenset[str]
+
+
+Owner: TypeAlias = Variant | Between
+
+
+def between(workspace: Workspace) -> list[Between]:
+    """Return, for each family that has some, what was measured over its variants."""
+    found = []
+    for shelf in sorted((workspace.path / "results").glob("*/comparisons")):
+        names = frozenset(file.parent.name for file in shelf.parent.glob("*/config.json"))
+        found.append(Between(f"comparisons of {shelf.parent.name}", shelf, names))
+    return found
+
+
+def shelf_of(owner: Owner) -> Path:
+    """Return the folder in which an owner's artifacts lie, a folder for each probe."""
+    return owner.shelf if isinstance(owner, Between) else owner.folder / "artifacts"
+
+
+def verify(owner: Owner, *, probe: str | None = None, plugins: Registry | None = None) -> Verification:
+    """Open every artifact of an owner, and say what is damaged, foreign, left over, stale or orphaned.
 
     Args:
-        variant: the variant; nothing of it is changed.
+        owner: a variant, or what lies between variants; nothing of it is changed.
         probe: only what was made under this probe.
         plugins: the registry; this process' by default.
     """
-    seen = [verify_folder(one, _wanted(variant, one, plugins)) for one in _probes(variant, probe)]
+    seen = [verify_folder(one, _wanted(owner, one, plugins)) for one in _probes(owner, probe)]
     return Verification(
         sum(one.units for one in seen),
         sum(one.series for one in seen),
@@ -33,55 +74,73 @@ def verify(variant: Variant, *, probe: str | None = None, plugins: Registry | No
     )
 
 
-def repair(variant: Variant, *, probe: str | None = None) -> list[Deed]:
+def repair(owner: Owner, *, probe: str | None = None) -> list[Deed]:
     """Remove damaged units, leftovers and wrong series, and rebuild the series; whole units are never touched.
 
     Returns:
         What was done, and what was left because it needs a person.
     """
-    return [deed for one in _probes(variant, probe) for deed in repair_folder(one)]
+    return [deed for one in _probes(owner, probe) for deed in repair_folder(one)]
 
 
-def prunable(variant: Variant, *, probe: str | None = None, plugins: Registry | None = None) -> list[Finding]:
-    """Return the stale and the orphaned units of a variant; fresh ones are never among them."""
+def prunable(owner: Owner, *, probe: str | None = None, plugins: Registry | None = None) -> list[Finding]:
+    """Return the stale and the orphaned units of an owner; fresh ones are never among them."""
     return [
         found
-        for one in _probes(variant, probe)
-        for found in stale_and_orphaned(one, _wanted(variant, one, plugins))
+        for one in _probes(owner, probe)
+        for found in stale_and_orphaned(one, _wanted(owner, one, plugins))
     ]  # fmt: skip
 
 
-def prune(variant: Variant, findings: list[Finding]) -> list[Deed]:
+def prune(owner: Owner, findings: list[Finding]) -> list[Deed]:
     """Remove units that ``prunable`` has returned."""
     deeds = []
-    for artifacts in _probes(variant, None):
+    for artifacts in _probes(owner, None):
         inside = [found for found in findings if artifacts.folder in found.path.parents]
         deeds += remove_units(artifacts, inside)
     return deeds
 
 
-def undecided(variant: Variant, *, probe: str | None = None, plugins: Registry | None = None) -> dict[str, str]:
+def undecided(owner: Owner, *, probe: str | None = None, plugins: Registry | None = None) -> dict[str, str]:
     """Return the analyzers of which nobody can tell whether their units are stale, with the reason."""
     return {
-        name: reason
-        for one in _probes(variant, probe)
-        for name, reason in _wanted(variant, one, plugins).undecided.items()
+        name: reason for one in _probes(owner, probe) for name, reason in _wanted(owner, one, plugins).undecided.items()
     }
 
 
-def _probes(variant: Variant, probe: str | None) -> Iterator[Artifacts]:
+def _probes(owner: Owner, probe: str | None) -> Iterator[Artifacts]:
     """Yield the artifacts under each probe that has some, or under the one that is named."""
-    folder = variant.folder / "artifacts"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    shelf = shelf_of(owner)
+    names = sorted(entry.name for entry in shelf.iterdir() if entry.is_dir()) if shelf.is_dir() else []
     if probe is not None:
         if probe not in names:
-            raise UnknownName(f"probe with artifacts of {variant.name}", probe, names)
+            raise UnknownName(f"probe with artifacts of {owner.name}", probe, names)
         names = [probe]
     for name in names:
-        yield variant.artifacts_of(name)
+        yield Artifacts(shelf / name)
 
 
-def _wanted(variant: Variant, artifacts: Artifacts, plugins: Registry | None) -> Wanted:
+def _wanted(owner: Owner, artifacts: Artifacts, plugins: Registry | None) -> Wanted:
+    return (
+        _wanted_of_variant(owner, artifacts, plugins)
+        if isinstance(owner, Variant)
+        else _wanted_between(owner, artifacts)
+    )
+
+
+def _wanted_between(owner: Between, artifacts: Artifacts) -> Wanted:
+    """Work out which comparisons are of variants that are gone; analyze decides which are stale."""
+    gone: dict[str, str] = {}
+    for analyzer in artifacts.analyzers():
+        for unit in Comparisons(artifacts.folder).units(analyzer):
+            with suppress(ArtifactError):
+                missing = set(str(stamp_of(unit)["variant"]).split(BETWEEN)) - owner.variants
+                if missing:
+                    gone[unit.place] = f"There is no variant {BETWEEN.join(sorted(missing))} any more."
+    return Wanted(frozenset(), gone_places=gone)
+
+
+def _wanted_of_variant(variant: Variant, artifacts: Artifacts, plugins: Registry | None) -> Wanted:
     """Work out which units there should be; what is not certain is undecided, so that nothing is lost by it."""
     known, probe = plugins or registry(), artifacts.folder.name
     checkpoints = frozenset(variant.checkpoints)
@@ -102,7 +161,7 @@ def _wanted(variant: Variant, artifacts: Artifacts, plugins: Registry | None) ->
             undecided.update(dict.fromkeys(installed, f"probe {probe} is of a plug-in that is not active"))
         else:
             gone.update(dict.fromkeys(installed, f"Probe {probe} is not installed."))
-        return Wanted(checkpoints, {}, gone, undecided)
+        return Wanted(checkpoints, {}, gone, undecided=undecided)
     stamps: dict[str, dict[str, Stamp]] = {name: {} for name in installed}
     try:
         work = plan(variant, known, probe=probe, analyzers=installed)
@@ -112,4 +171,4 @@ def _wanted(variant: Variant, artifacts: Artifacts, plugins: Registry | None) ->
         stamps.update({bound.id: work.expected(bound.id) for bound in work.analyzers})
         for left_out in work.not_applicable:
             gone[left_out.analyzer] = f"It does not apply any more: {left_out.reason}."
-    return Wanted(checkpoints, stamps, gone, undecided)
+    return Wanted(checkpoints, stamps, gone, undecided=undecided)

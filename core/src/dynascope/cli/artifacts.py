@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dynascope.analysis import upkeep
+from dynascope.analysis.upkeep import Owner
 from dynascope.cli.tables import listing, say
 from dynascope.errors import DynascopeError, InvalidSetting
 from dynascope.store.atomic import publish
@@ -39,14 +40,15 @@ def verify(workspace: Workspace, names: Sequence[str], probe: str | None, as_jso
         units, series, damaged = units + seen.units, series + seen.series, damaged or seen.damaged
         rows += [_row(variant, found) for found in seen.findings]
     broken = [] if names else workspace.broken_variants()
+    variants = sum(isinstance(one, Variant) for one in chosen)
     if as_json:
-        content = {"variants": len(chosen), "units": units, "series": series, "findings": rows}
+        content = {"variants": variants, "units": units, "series": series, "findings": rows}
         print(json.dumps({**content, "unreadable_variants": [row.name for row in broken]}, indent=2))
     else:
         listing(rows)
         kinds = Counter(row["kind"] for row in rows)
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "all is well"
-        say(f"{_count(len(chosen), 'variant')}, {_count(units, 'unit')}, {series} series: {found}.")
+        say(f"{_count(variants, 'variant')}, {_count(units, 'unit')}, {series} series: {found}.")
         for row in broken:
             say(f"{row.name} is left out: {row.error}")
         if kinds["damaged"] or kinds["outdated"] or kinds["leftover"]:
@@ -146,26 +148,25 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
     frame.reset_index().to_parquet(path, index=False)
 
 
-def _chosen(workspace: Workspace, names: Sequence[str], probe: str | None) -> list[Variant]:
-    """Return the variants that were named, or all; of all, those that have artifacts under the probe."""
+def _chosen(workspace: Workspace, names: Sequence[str], probe: str | None) -> list[Owner]:
+    """Return the variants that were named, or all and what lies between them, if it has artifacts under the probe."""
     if names:
         return [workspace.variant(name) for name in names]
-    return [
-        one for one in workspace.variants() if probe is None or (one.folder / "artifacts" / probe).is_dir()
-    ]  # fmt: skip
+    owners: list[Owner] = [*workspace.variants(), *upkeep.between(workspace)]
+    return [one for one in owners if probe is None or (upkeep.shelf_of(one) / probe).is_dir()]
 
 
-def _row(variant: Variant, found: Finding) -> dict[str, Any]:
+def _row(variant: Owner, found: Finding) -> dict[str, Any]:
     return {"kind": found.kind, **_place(variant, found.path), "reason": found.reason}
 
 
-def _deed(variant: Variant, deed: Deed) -> dict[str, Any]:
+def _deed(variant: Owner, deed: Deed) -> dict[str, Any]:
     return {"done": deed.done, **_place(variant, deed.path), "reason": deed.reason}
 
 
-def _place(variant: Variant, path: Path) -> Mapping[str, Any]:
+def _place(variant: Owner, path: Path) -> Mapping[str, Any]:
     """Return where a file of artifacts lies, for a table."""
-    inside = path.relative_to(variant.folder / "artifacts")
+    inside = path.relative_to(upkeep.shelf_of(variant))
     stem = path.name.partition("-")[0]
     return {
         "variant": variant.name,

@@ -14,8 +14,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,8 +72,7 @@ class OtherFormat(ArtifactError):
     """A whole file in a format that this version does not read."""
 
 
-@dataclass(frozen=True)
-class Stamp:
+class Stamp(NamedTuple):
     """Everything that decides an analyzer's numbers. Two units with one stamp hold the same arrays.
 
     Attributes:
@@ -98,10 +95,10 @@ class Stamp:
     checkpoint_sha256: str
     context_sha256: str
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """The first 16 hexadecimal digits of the stamp's SHA-256: what the file's name carries."""
-        shared = {name: value for name, value in asdict(self).items() if name not in PER_CHECKPOINT}
+        shared = {name: value for name, value in self._asdict().items() if name not in PER_CHECKPOINT}
         return _digest(digest_of(shared), self.place, self.checkpoint_sha256)
 
 
@@ -121,12 +118,12 @@ class Stamps:
     """
 
     def __init__(self, **shared: Any) -> None:
-        self._shared = shared
+        self._any = Stamp(**shared, place="", checkpoint_sha256="")
         self._digest = digest_of(shared)
 
     def at(self, place: str, checkpoint: str) -> Stamp:
         """Return the stamp of a place."""
-        return Stamp(**self._shared, place=place, checkpoint_sha256=checkpoint)
+        return self._any._replace(place=place, checkpoint_sha256=checkpoint)
 
     def digest(self, place: str, checkpoint: str) -> str:
         """Return ``at(place, checkpoint).digest``."""
@@ -216,7 +213,7 @@ def changed_since(unit: Unit, wanted: Stamp) -> list[str]:
     """
     stored = stamp_of(unit)
     changes = []
-    for name, now in asdict(wanted).items():
+    for name, now in wanted._asdict().items():
         before = stored.get(name)
         before = before.item() if isinstance(before, np.generic) else before
         if before != now:
@@ -258,7 +255,7 @@ def write_unit(
         file.attrs["Conventions"] = "CF-1.11"
         file.attrs["dynascope_format"] = FORMAT
         group = file.create_group(f"{stamp.place}/{stamp.analyzer}", track_order=True)
-        for key, value in asdict(stamp).items():
+        for key, value in stamp._asdict().items():
             group.attrs[key] = value
         if stamp.place.isdigit():
             group.attrs["epoch"] = int(stamp.place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,12 +64,14 @@ class Wanted:
         checkpoints: the epochs that have a checkpoint.
         stamps: for each analyzer, the stamp that its unit would have now, by place.
         gone: analyzers that would make nothing any more, with the reason.
+        gone_places: places of units that nothing would make any more, with the reason.
         undecided: analyzers of which that cannot be told, with the reason; their units are left in peace.
     """
 
     checkpoints: frozenset[int]
     stamps: Mapping[str, Mapping[str, Stamp]] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
+    gone_places: Mapping[str, str] = field(default_factory=dict)
     undecided: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -196,11 +198,11 @@ def _checked(file: h5py.File, unit: Unit, analyzer: str) -> Stamp:
 
 def _stamp(group: h5py.Group) -> Stamp | None:
     values: dict[str, Any] = {}
-    for one in fields(Stamp):
-        if one.name not in group.attrs:
+    for name in Stamp._fields:
+        if name not in group.attrs:
             return None
-        value = group.attrs[one.name]
-        values[one.name] = value.item() if isinstance(value, np.generic) else value
+        value = group.attrs[name]
+        values[name] = value.item() if isinstance(value, np.generic) else value
     return Stamp(**values)
 
 
@@ -269,7 +271,9 @@ def _unwanted(folder: Path, wanted: Wanted, why: bool = True) -> Iterator[Findin
     over_series = SERIES in stamps
     for unit in units:
         stamp = stamps.get(unit.place)
-        if unit.place != SERIES and unit.epoch not in wanted.checkpoints:
+        if unit.place in wanted.gone_places:
+            yield Finding("orphaned", unit.path, wanted.gone_places[unit.place])
+        elif unit.place.isdigit() and unit.epoch not in wanted.checkpoints:
             yield Finding("orphaned", unit.path, f"There is no checkpoint of epoch {unit.epoch} any more.")
         elif analyzer in wanted.gone:
             yield Finding("orphaned", unit.path, wanted.gone[analyzer])
