@@ -8,7 +8,7 @@ import xarray as xr
 from dynascope import ArtifactError, Output, UnknownName
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.series import SERIES_FILE
-from dynascope.store.units import Stamp, Stamps, list_units, open_trusted, place_of, write_unit
+from dynascope.store.units import Stamp, Stamps, Vanished, list_units, open_trusted, place_of, write_unit
 
 OUTPUTS = {
     "map": Output(("neuron", "a"), "float32", "1", "a map", chunk=("neuron",)),
@@ -303,4 +303,16 @@ def test_a_unit_that_is_replaced_just_after_it_was_opened_is_read_as_it_was(arti
     with open_trusted(unit.path) as file:
         assert f"{unit.epoch:08d}" in file
     with pytest.raises(ArtifactError, match="There is no artifact"):
+        open_trusted(unit.path)
+
+
+def test_a_unit_that_vanishes_while_it_is_opened_is_not_called_damaged(artifacts, monkeypatch):
+    unit = artifacts.units(ANALYZER)[20]
+
+    def opened_too_late(path, *arguments, **options):
+        unit.path.unlink()
+        raise OSError("can't retrieve stat info for file")
+
+    monkeypatch.setattr("dynascope.store.units.h5py.File", opened_too_late)
+    with pytest.raises(Vanished, match="was replaced while it was opened"):
         open_trusted(unit.path)

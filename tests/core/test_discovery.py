@@ -160,7 +160,7 @@ def test_a_plug_in_that_exits_at_import_is_a_row(install):
     [
         ("outputs =", 'reads = ("neurons")\n        outputs =', "reads must be a tuple; mind the comma"),
         ('{"rows": Output((), ', '{"Rows": Output((), ', r"outputs are named [a-z][a-z0-9_]*"),
-        ('{"rows": Output((), ', '{"units": Output((), ', "not epoch, units or ranges"),
+        ('{"rows": Output((), ', '{"units": Output((), ', "not epoch, variant, units, ranges"),
         ('{"rows": ', '{"n": Output(("rows",), "int32", "1", "x"), "rows": ', "must be that axis' coordinates"),
     ],
 )

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -318,11 +318,17 @@ def open_trusted(path: Path) -> h5py.File:
             storage, virtual datasets, soft or external links).
     """
     try:
+        before = path.stat()
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise Vanished(f"There is no artifact {path}.") from None
     except OSError as error:
-        raise ArtifactError(f"Artifact {path} is damaged: {error}. Delete it and run `dynascope analyze`.") from None
+        with suppress(OSError):
+            if path.stat().st_ino == before.st_ino:
+                raise ArtifactError(
+                    f"Artifact {path} is damaged: {error}. Delete it and run `dynascope analyze`."
+                ) from None
+        raise Vanished(f"Artifact {path} was replaced while it was opened.") from None
     try:
         state = os.fstat(file.id.get_vfd_handle())  # of what was opened: the name may be another file's by now
         known = (path, state.st_ino, state.st_size, state.st_mtime_ns)
