@@ -20,7 +20,6 @@ from dynascope.errors import (
     DynascopeError,
     Failure,
     InvalidSetting,
-    PluginError,
     UnknownName,
     WorkspaceError,
     error_text,
@@ -28,6 +27,7 @@ from dynascope.errors import (
 from dynascope.executors import Where, opened
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
+from dynascope.plugins.versions import check_versions, versions_of
 from dynascope.store.atomic import remove_leftovers
 from dynascope.store.series import SERIES_FILE
 from dynascope.store.units import Stamp, write_unit
@@ -209,13 +209,7 @@ def carry_out(order: Order) -> list[Failure]:
         PluginError: this worker has other plug-ins, or other versions of them, than the process that planned.
     """
     plugins = registry()
-    mine, theirs = dict(_versions(plugins)), dict(order.versions)
-    for name in sorted({*mine, *theirs}):
-        if mine.get(name) != theirs.get(name):
-            raise PluginError(
-                f"This worker has plug-in {name} {mine.get(name, 'not at all')}, and the analysis was planned with "
-                f"{theirs.get(name, 'none')}. Install the same versions everywhere."
-            )
+    check_versions(plugins, order.versions)
     variant = Workspace(order.workspace).variant(f"{order.family}/{order.variant}")
     epochs = dict(order.units)
     names = sorted({name for analyzers in epochs.values() for name in analyzers})
@@ -240,14 +234,10 @@ def _orders(work: Plan, workers: int) -> list[Order]:
             variant.name,
             work.probe,
             tuple(units[first : first + size]),
-            _versions(registry()),
+            versions_of(registry()),
         )
         for first in range(0, len(units), size)
     ]
-
-
-def _versions(plugins: Registry) -> tuple[tuple[str, str], ...]:
-    return tuple((row.name, row.version) for row in plugins.plugins if not row.error)
 
 
 def _run_unit(work: Plan, bound: Bound, stamp: Stamp, arrays: Mapping[Activation | Weight, Array | Exception]) -> None:
