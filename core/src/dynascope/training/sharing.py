@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dynascope.errors import DynascopeError, TrainingError, error_text
+from dynascope.errors import DynascopeError, TrainingError
 from dynascope.executors import Where, opened
 from dynascope.store.metrics import COLUMNS
 from dynascope.store.variant import Variant
@@ -165,7 +165,7 @@ def _lost(part: _Part, error: Exception, ended: _Ended) -> list[_Part]:
             continue
         died = TrainingError(
             f"{ATTEMPTS} workers have died one after the other that trained {names} from epoch {start}, as where there "
-            f"is no memory left: {error_text(error)}. "
+            f"is no memory left: {type(error).__name__}: {error}. "
             f"Everything until epoch {start} is kept. Run the command again, with fewer --workers or a smaller --stack."
         )
         for variant in variants:
