@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from concurrent.futures import BrokenExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,7 +125,9 @@ def test_an_order_that_kills_its_workers_is_given_up_and_the_others_go_on(tmp_pa
     (alone,) = plan.tasks[1].variants
     error = results.pop(alone.name).error
     assert str(error).startswith(f"3 workers have died one after the other that trained {alone.name} from epoch 0")
-    assert "process ended with code 9. Everything until epoch 0 is kept. Run the command again, with fewer" in str(error)
+    assert "process ended with code 9. Everything until epoch 0 is kept. Run the command again, with fewer" in str(
+        error
+    )
     assert orders.count(1) == 3
     assert [result.error for result in results.values()] == [None] * 2
     monkeypatch.undo()

@@ -6,6 +6,7 @@ refuses the work if they are of other versions. Work is idempotent: what a dead 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -91,6 +92,7 @@ def _dask(where: Where) -> Iterator[Any]:
         distributed: Any = import_module("distributed")
     except ImportError:
         raise PluginError("Dask is not installed. Install it: pip install 'dynascope[dask]'.") from None
+    logging.getLogger("distributed").setLevel(logging.getLogger().level)  # as much as all others, not each connection
     if where.address == "local":
         with (
             _threads_for_each(max(cores() // where.count, 1)),
