@@ -114,7 +114,12 @@ class _Ended:
         """Take in the result of a segment."""
         before = self._before.get(result.variant)
         if before is not None:
-            result = replace(result, started_at=before.started_at, seconds=before.seconds + result.seconds)
+            result = replace(
+                result,
+                started_at=before.started_at,
+                epochs=max(before.epochs, result.epochs),
+                seconds=before.seconds + result.seconds,
+            )
         self._before[result.variant] = result
         if last:
             self.results.append(result)
