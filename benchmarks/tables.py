@@ -12,7 +12,7 @@ from dynascope import Output, Workspace, train
 from dynascope.store import units
 from dynascope.store.metrics import COLUMNS
 from dynascope.store.pack import pack
-from dynascope.store.units import Stamp, write_unit
+from dynascope.store.units import Stamp, place_of, write_unit
 from dynascope.store.verify import verify_folder
 
 VARIANTS, EPOCHS = 100, 400
@@ -77,7 +77,7 @@ def made(workspace):
             shutil.copy(first.checkpoint_folder.file(0), first.checkpoint_folder.file(epoch))
     for analyzer in ANALYZERS:
         for epoch in epochs:
-            stamp = Stamp(FAMILY, "1", first.name, epoch, analyzer, 1, "1", "{}", "full_grid", "p", "c", "x")
+            stamp = Stamp(FAMILY, "1", first.name, place_of(epoch), analyzer, 1, "1", "{}", "full_grid", "p", "c", "x")
             arrays = {"gini": rng.random(), "loss": rng.random(), "count": epoch, "share": rng.random(56)}
             write_unit(first.artifacts.folder / analyzer, stamp, OUTPUTS, arrays)
         first.artifacts.refresh_series(analyzer)

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from registries import plugins
 
 from dynascope import (
     Activation,
@@ -13,20 +14,12 @@ from dynascope import (
     UnknownName,
     Weight,
     analyze,
-    registry,
 )
 from dynascope.analysis import plan
-from dynascope.plugins import Provided, Registry
+from dynascope.plugins import Registry
 from dynascope.store.family_file import DeclaredFamily
 
 PATTERN, EMBED = Activation("blocks.0.attn.hook_pattern", position=None), Activation("hook_embed", position=0)
-
-
-def plugins(*analyzers, version="1.0"):
-    """The installed families and probes, with these analyzers alone."""
-    found = registry()
-    kept = [entry for kind in ("families", "probes") for entry in found.all(kind).values()]
-    return Registry([], [*kept, *(Provided("analyzers", one.name, "test", "dist", version, one) for one in analyzers)])
 
 
 class Mean(Analyzer):

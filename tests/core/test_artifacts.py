@@ -8,7 +8,7 @@ import xarray as xr
 from dynascope import ArtifactError, Output, UnknownName
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.series import SERIES_FILE
-from dynascope.store.units import Stamp, Stamps, list_units, open_trusted, write_unit
+from dynascope.store.units import Stamp, Stamps, list_units, open_trusted, place_of, write_unit
 
 OUTPUTS = {
     "map": Output(("neuron", "a"), "float32", "1", "a map", chunk=("neuron",)),
@@ -24,7 +24,7 @@ ANALYZER = "plug.one"
 
 def stamp(epoch, **changes):
     values = {
-        "family": "f", "family_version": "1.0", "variant": "v", "epoch": epoch,
+        "family": "f", "family_version": "1.0", "variant": "v", "place": place_of(epoch),
         "analyzer": ANALYZER, "analyzer_version": 1,
         "plugin_version": "1.0", "parameters": "{}", "probe": "grid", "probe_sha256": "p",
         "checkpoint_sha256": f"c{epoch}", "context_sha256": "x",
@@ -282,12 +282,12 @@ def test_a_damaged_chunk_is_named_when_the_series_is_built(artifacts):
 def test_the_stamps_of_an_analyzer_have_the_digests_of_single_stamps():
     fields = {name: f"the {name}" for name in Stamp.__dataclass_fields__}
     shared = {**fields, "analyzer_version": 3}
-    del shared["epoch"], shared["checkpoint_sha256"]
+    del shared["place"], shared["checkpoint_sha256"]
     stamps = Stamps(**shared)
-    for epoch, checkpoint in ((0, "a" * 64), (25_000, "0" * 64), (99_999_999, "")):
-        whole = Stamp(**shared, epoch=epoch, checkpoint_sha256=checkpoint)
-        assert stamps.at(epoch, checkpoint) == whole
-        assert stamps.digest(epoch, checkpoint) == whole.digest
+    for place, checkpoint in (("00000000", "a" * 64), ("00025000", "0" * 64), ("series", "")):
+        whole = Stamp(**shared, place=place, checkpoint_sha256=checkpoint)
+        assert stamps.at(place, checkpoint) == whole
+        assert stamps.digest(place, checkpoint) == whole.digest
 
 
 def test_a_unit_that_is_replaced_just_after_it_was_opened_is_read_as_it_was(artifacts, monkeypatch):

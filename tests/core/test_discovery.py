@@ -68,7 +68,7 @@ def test_an_unknown_name_suggests_the_nearest_one(install):
             "dynascope_analyzers returned the class Count; did you forget the ()?",
         ),
         (GOOD.replace("[Count()]", "Count()"), "must return an iterable; it returned Count. Put it in a list."),
-        (GOOD.replace("[Count()]", "[3]"), "must return Analyzer objects; it returned 3"),
+        (GOOD.replace("[Count()]", "[3]"), "must return Instrument objects; it returned 3"),
         (GOOD.replace('"count"', '"Count!"'), "name 'Count!' must be a string that matches"),
         (GOOD.replace('"int32"', '"float16"'), "dtype must be an integer, float32, float64 or 'str'; found 'float16'"),
         (GOOD.replace("[Count()]", "[Count(), Count()]"), "The name 'count' in analyzers is provided twice"),

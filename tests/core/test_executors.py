@@ -1,10 +1,13 @@
 """Analysis elsewhere: in processes and on a Dask cluster, with workers that die, ends in the same artifacts."""
 
+import dataclasses
 import os
+import pickle
 import shutil
 import signal
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +15,11 @@ import pytest
 from tiny import FAMILY, TINY
 
 from dynascope import AnalysisError, InvalidSetting, PluginError, Workspace, analyze, executors, train
-from dynascope.analysis import run
+from dynascope.analysis import elsewhere
 from dynascope.analysis.plan import plan
 from dynascope.executors import Where
 from dynascope.plugins.discovery import registry
+from dynascope.plugins.versions import versions_of
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ def test_what_a_dead_worker_left_is_done_by_another(variant, expected, monkeypat
             killed.append(child)
             return
 
-    monkeypatch.setattr(run, "LARGEST_SLICE", 2)
+    monkeypatch.setattr(elsewhere, "SECONDS", 0)
     killer = threading.Thread(target=kill_one)
     killer.start()
     analyze(variant, where=Where("processes", 2))
@@ -102,12 +106,32 @@ def children():
 
 
 def test_an_order_is_names_and_numbers_and_is_refused_by_other_plug_ins(variant):
-    (order, *_) = run._orders(plan(variant, registry()), workers=1)
+    sharing = elsewhere._Sharing(plan(variant, registry()), 2**30, versions_of(registry()), lambda work, names: None)
+    order = sharing.next(workers=1)
     assert order.variant == variant.name
-    assert len(order.units) == 6
+    assert order.size == 3  # one checkpoint, until it is known how long one takes
+    assert pickle.loads(pickle.dumps(order)) == order
     other = tuple((name, "9.9" if name == "fourier" else version) for name, version in order.versions)
     with pytest.raises(PluginError, match=r"This worker has plug-in fourier 0.1.0, .* planned with 9.9"):
-        run.carry_out(run.replace(order, versions=other))
+        elsewhere.carry_out(dataclasses.replace(order, versions=other))
+
+
+def test_orders_grow_to_some_seconds_and_leave_something_for_every_worker(variant):
+    sharing = elsewhere._Sharing(plan(variant, registry()), 2**30, versions_of(registry()), lambda work, names: None)
+
+    def done(order, seconds):
+        future = Future()
+        future.set_result(elsewhere.Report([], seconds))
+        sharing.take(order, future, lambda units: None)
+        return sharing.next(workers=2)
+
+    first = sharing.next(workers=2)
+    second = done(first, elsewhere.SECONDS / 3)
+    assert [len(first.units), len(second.units)] == [1, 3]
+    third = done(second, 0.001)
+    assert len(third.units) == 5  # of the 17 that are left, shared by two workers, each with the next one waiting
+    epochs = [epoch for order in (first, second, third) for epoch, _ in order.units]
+    assert epochs == list(range(0, 18, 2))
 
 
 def test_failures_elsewhere_are_told_as_here(variant):
@@ -143,7 +167,7 @@ def test_without_dask_the_way_to_it_is_said(variant, monkeypatch):
 @pytest.mark.filterwarnings("ignore")  # what a dying cluster says is not ours
 def test_a_dask_cluster_of_which_one_worker_is_killed_ends_in_the_same_artifacts(variant, expected, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(run, "LARGEST_SLICE", 1)
+    monkeypatch.setattr(elsewhere, "SECONDS", 0)
     for name in executors.THREADS:
         monkeypatch.setenv(name, "1")  # so that what the cluster leaves in the environment ends with this test
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["digest_of", "plain", "stream_of"]
+__all__ = ["digest_of"]
 
 
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of a value, in hexadecimal; equal values give equal digests in every process.
 
-    Takes numbers, strings, None, numpy arrays, dataclasses, and mappings and sequences of them.
-    A mapping's order does not count; an array's shape, type and bytes do.
+    Takes numbers, strings, None, numpy arrays, dataclasses, functions, and mappings and sequences of them.
+    A mapping's order does not count; an array's shape, type and bytes do; of a function its name.
 
     Raises:
         TypeError: a value of another type.
@@ -26,30 +27,14 @@ def digest_of(value: Any) -> str:
     return hasher.hexdigest()
 
 
-def stream_of(value: Any) -> bytes:
-    """Return the bytes of which ``digest_of`` is the SHA-256."""
-    stream = _Stream()
-    _feed(stream, value)
-    return b"".join(stream)
-
-
-def plain(value: str | int | float | None) -> bytes:
-    """Return ``stream_of`` a number, a string or None."""
-    return f"{type(value).__name__} {value!r};".encode()
-
-
-class _Stream(list[bytes]):
-    def update(self, part: Any) -> None:
-        self.append(bytes(part))
-
-
 def _feed(hasher: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
         array = np.asarray(value, order="C")
         hasher.update(f"array {array.dtype.str} {array.shape} ".encode())
         hasher.update(array.data if array.size else b"")
     elif isinstance(value, (str, int, float, type(None), np.generic)):
-        hasher.update(plain(value.item() if isinstance(value, np.generic) else value))
+        plain = value.item() if isinstance(value, np.generic) else value
+        hasher.update(f"{type(plain).__name__} {plain!r};".encode())
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         hasher.update(f"{type(value).__name__} ".encode())
         _feed(hasher, {field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
@@ -62,5 +47,7 @@ def _feed(hasher: Any, value: Any) -> None:
         hasher.update(f"sequence {len(value)} ".encode())
         for item in value:
             _feed(hasher, item)
+    elif inspect.isfunction(value):
+        _feed(hasher, f"{value.__module__}.{value.__qualname__}")
     else:
         raise TypeError(f"A {type(value).__name__} cannot be hashed; use numbers, strings, arrays or dataclasses.")

@@ -133,12 +133,12 @@ class Failure:
 
     Attributes:
         analyzer: its id and version; empty where the checkpoint itself cannot be used.
-        epoch, file: the checkpoint.
+        epoch, file: the checkpoint; of a unit over several, None and their folder.
         error: what was raised.
     """
 
     analyzer: str
-    epoch: int
+    epoch: int | None
     file: Path
     error: Exception
 
@@ -162,7 +162,8 @@ class AnalysisError(DynascopeError):
             who = f"analyzer {analyzer}, " if analyzer else ""
             epochs = ", ".join(str(failure.epoch) for failure in group)
             files = str(group[0].file) if len(group) == 1 else f"{len(group)} files in {group[0].file.parent}"
-            lines.append(f"  {who}epoch{'s' if len(group) > 1 else ''} {epochs} ({files}):\n    {text}")
+            where = "all checkpoints" if group[0].epoch is None else f"epoch{'s' if len(group) > 1 else ''} {epochs}"
+            lines.append(f"  {who}{where} ({files}):\n    {text}")
         count = len(self.failures)
         super().__init__(
             f"{count} unit{'s' if count != 1 else ''} of analysis failed; the others are stored.\n" + "\n".join(lines)

@@ -2,59 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from dynascope.contract.analyzer import Activation, Analyzer, Read, Stored, Weight
+from dynascope.analysis.binding import Bound, NotApplicable, bind, with_what_they_read
+from dynascope.contract.analyzer import Instrument, VariantsAnalyzer
 from dynascope.contract.probe import Batch
+from dynascope.contract.reads import Stored
 from dynascope.digest import digest_of
-from dynascope.errors import ArtifactError, CheckpointError, Failure, PluginError, UnknownName
+from dynascope.errors import ArtifactError, CheckpointError, Failure, UnknownName
 from dynascope.plugins.registry import Provided, Registry
-from dynascope.store.units import Stamp, Stamps, Unit, changed_since, list_units, parameters_text
+from dynascope.store.units import (
+    SERIES,
+    Stamp,
+    Stamps,
+    Unit,
+    changed_since,
+    list_units,
+    list_wholes,
+    parameters_text,
+    place_of,
+)
 from dynascope.store.variant import Variant
 
-__all__ = ["Bound", "Counts", "NotApplicable", "Plan", "Task", "plan"]
+__all__ = ["Counts", "Ledger", "Plan", "Sweep", "Task", "chosen_analyzers", "digest_of_all", "plan"]
 
-
-@dataclass(frozen=True)
-class NotApplicable:
-    """An analyzer that this family or probe cannot serve.
-
-    Attributes:
-        analyzer: its id.
-        reason: what is missing.
-    """
-
-    analyzer: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Bound:
-    """An analyzer bound to a variant and a probe.
-
-    Attributes:
-        provided: the analyzer, with its plug-in.
-        context: the facts it declared in ``needs``.
-        places: for each of its reads of the model, the activation or weight that the family has there.
-    """
-
-    provided: Provided
-    context: dict[str, Any]
-    places: dict[Read, Activation | Weight]
-
-    @property
-    def stored(self) -> tuple[Stored, ...]:
-        """What it reads of other analyzers."""
-        return tuple(read for read in self.analyzer.reads if isinstance(read, Stored))
-
-    @property
-    def analyzer(self) -> Analyzer:
-        """The analyzer itself."""
-        item: Analyzer = self.provided.item
-        return item
+Ledger = Mapping[str, Mapping[str, str]]
+"""For each analyzer that others read, the digest of the stamp that its unit at each place has."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +42,24 @@ class Task:
 
     Attributes:
         epoch: the checkpoint.
-        units: each analyzer with the stamp its arrays will carry.
+        units: each analyzer with the stamp its arrays will carry, after what it reads.
     """
 
     epoch: int
     units: tuple[tuple[Bound, Stamp], ...]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Once through the checkpoints, and then what is measured over the series of them.
+
+    Attributes:
+        tasks: the work at each checkpoint, ascending; the last checkpoint comes first where it is read at the others.
+        series: the units over the series, each after what it reads.
+    """
+
+    tasks: tuple[Task, ...]
+    series: tuple[tuple[Bound, Stamp], ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ class Counts:
         fresh: stored, and what would be computed now.
         stale: stored, but something that decides the numbers has changed.
         missing: not stored.
-        old: a stale unit of each epoch that has one, with the stamp it should have.
+        old: a stale unit of each place that has one, with the stamp it should have.
     """
 
     fresh: int
@@ -102,26 +94,44 @@ class Counts:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an analysis has to do.
+    """What an analysis has to do for one variant.
 
     Attributes:
         variant, probe, batch: of what, on which inputs.
-        analyzers: those that apply.
-        tasks: the work, by epoch, ascending; checkpoints with nothing to do are left out.
+        analyzers: those that apply, and those that they read, each after what it reads.
+        checkpoints: the digest of each checkpoint that can be read, by epoch, ascending.
+        sweeps: the work.
         counts: by analyzer id, how many units are fresh, stale and missing; the work is the stale and the missing
             ones (and the fresh ones, if forced).
         not_applicable: the analyzers that were asked for and cannot run here.
+        waiting: the analyzers over the series of which some checkpoint will not be there, with the reason.
         unreadable: checkpoints whose header is damaged.
+        ledger: which units are read by other analyzers.
+        stamps: of each analyzer.
     """
 
     variant: Variant
     probe: str
     batch: Batch
     analyzers: tuple[Bound, ...]
-    tasks: tuple[Task, ...]
+    checkpoints: Mapping[int, str]
+    sweeps: tuple[Sweep, ...]
     counts: dict[str, Counts]
     not_applicable: tuple[NotApplicable, ...]
+    waiting: tuple[NotApplicable, ...]
     unreadable: tuple[Failure, ...]
+    ledger: Ledger
+    stamps: Mapping[str, Stamps] = field(repr=False)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The work at checkpoints."""
+        return tuple(task for sweep in self.sweeps for task in sweep.tasks)
+
+    @property
+    def units(self) -> int:
+        """How many units are to be computed."""
+        return sum(len(task.units) for task in self.tasks) + sum(len(sweep.series) for sweep in self.sweeps)
 
     @property
     def fresh(self) -> int:
@@ -138,6 +148,28 @@ class Plan:
         """The number of missing units."""
         return sum(one.missing for one in self.counts.values())
 
+    def expected(self, analyzer: str) -> dict[str, Stamp]:
+        """Return the stamp that each unit of an analyzer has when it is fresh, by place."""
+        stamps = self.stamps[analyzer]
+        return {place: stamps.at(place, checkpoint) for place, checkpoint in self._places(analyzer).items()}
+
+    def _places(self, analyzer: str) -> dict[str, str]:
+        (bound,) = (one for one in self.analyzers if one.id == analyzer)
+        if bound.over_series:
+            return {} if self.unreadable else {SERIES: digest_of_all(self.checkpoints)}
+        return {place_of(epoch): checkpoint for epoch, checkpoint in self.checkpoints.items()}
+
+
+def chosen_analyzers(registry: Registry, names: Iterable[str] | None) -> list[Provided]:
+    """Return analyzers by name, each once; all that are installed, if no names are given.
+
+    Raises:
+        UnknownName: an unknown analyzer.
+    """
+    if names is None:
+        return list(registry.all("analyzers").values())
+    return list({entry.id: entry for entry in (registry.find("analyzers", name) for name in names)}.values())
+
 
 def plan(
     variant: Variant,
@@ -150,13 +182,17 @@ def plan(
 ) -> Plan:
     """Compare what is stored with what should be.
 
+    What an analyzer reads of others is planned with it, wherever it reads it: the others' units at the same
+    checkpoint, at the last one, or at all of them.
+
     Args:
         variant: a trained variant (or one in training).
         registry: the plug-ins.
         probe: its name; the family's default one by default.
         analyzers: names; those that ``family.json`` lists, or all, by default.
-        epochs: the checkpoints; all by default.
-        force: compute fresh units too.
+        epochs: the checkpoints at which they are wanted; all by default. Then analyzers over the series, unless they
+            are named, are planned only where all that they read is there.
+        force: compute fresh units too, of the analyzers that are asked for, not of what they read.
 
     Raises:
         UnknownName: an unknown probe, analyzer or epoch.
@@ -171,138 +207,208 @@ def plan(
                 f"fact in the context of family {family.name}, which probe {chosen_probe.name} needs,", fact, context
             )
     batch = chosen_probe.make(variant.config)
-
     names = analyzers if analyzers is not None else family.file.analyzers
-    provided = (
-        list(registry.all("analyzers").values())
-        if names is None
-        else list({entry.id: entry for entry in (registry.find("analyzers", name) for name in names)}.values())
-    )
-    bound, not_applicable = _bound_in_order(provided, registry, variant, context, batch)
+    chosen = chosen_analyzers(registry, names)
+    bound, not_applicable = bind(with_what_they_read(chosen, registry), registry, variant, context, batch)
 
-    checkpoints = variant.checkpoint_folder.digests()
+    found = variant.checkpoint_folder.digests()
     for epoch in epochs or ():
-        if epoch not in checkpoints:
-            raise UnknownName(f"checkpoint of {variant.name}", str(epoch), map(str, checkpoints))
-    chosen = checkpoints if epochs is None else {epoch: checkpoints[epoch] for epoch in sorted(set(epochs))}
-    readable = {epoch: digest for epoch, digest in chosen.items() if isinstance(digest, str)}
+        if epoch not in found:
+            raise UnknownName(f"checkpoint of {variant.name}", str(epoch), map(str, found))
+    checkpoints = {epoch: digest for epoch, digest in found.items() if isinstance(digest, str)}
     unreadable = [
         Failure("", epoch, variant.checkpoint_folder.file(epoch), error)
-        for epoch, error in chosen.items()
-        if isinstance(error, CheckpointError)
+        for epoch, error in found.items()
+        if isinstance(error, CheckpointError) and (epochs is None or epoch in epochs)
     ]
-    family_version = registry.find("families", family.base.name).plugin_version
-    counts: dict[str, Counts] = {}
-    work: dict[int, list[tuple[Bound, Stamp]]] = {}
-    identities: dict[str, str] = {}
+    stamping = _Stamping(variant, registry, chosen_probe.name, batch, checkpoints)
     for one in bound:
-        # What is read of other analyzers is decided by their stamps at this epoch, and those by what they share.
-        read = [[stored.array, identities[stored.analyzer]] for stored in one.stored]
-        stamps = Stamps(
-            family=family.name,
-            family_version=family_version,
-            variant=variant.name,
-            analyzer=one.provided.id,
-            analyzer_version=one.analyzer.version,
-            plugin_version=one.provided.plugin_version,
-            parameters=parameters_text(one.analyzer.parameters),
-            probe=chosen_probe.name,
-            probe_sha256=batch.digest,
-            context_sha256=digest_of([one.context, list(one.places.values()), *([read] if read else [])]),
-        )
-        identities[one.provided.id] = stamps.digest(0, "")
-        stored = list_units(variant.artifacts_of(chosen_probe.name).folder / one.provided.id)
-        counts[one.provided.id], wanted = _compared(stamps, stored, readable, force)
-        for epoch in wanted:
-            work.setdefault(epoch, []).append((one, stamps.at(epoch, readable[epoch])))
+        stamping.add(one)
+    asked = {one.id for one in chosen}
+    asked |= {read.analyzer for one in chosen if isinstance(one.item, VariantsAnalyzer) for read in _sources(one)}
+    whole = epochs is None or analyzers is not None
+    wanted = _wanted(bound, asked, checkpoints, checkpoints if epochs is None else epochs, whole)
+    comparing = _Comparing(variant.artifacts_of(chosen_probe.name).folder, stamping, len(found) > len(checkpoints))
+    for one in bound:
+        comparing.add(one, wanted[one.id], force and one.id in asked, one.id in asked)
     return Plan(
         variant,
         chosen_probe.name,
         batch,
         tuple(bound),
-        tuple(Task(epoch, tuple(work[epoch])) for epoch in sorted(work)),
-        counts,
+        checkpoints,
+        comparing.sweeps(bound),
+        comparing.counts,
         tuple(not_applicable),
+        tuple(comparing.waiting),
         tuple(unreadable),
+        stamping.ledger(read for group in (bound, chosen) for one in group for read in _sources(one)),
+        stamping.stamps,
     )
 
 
-def _compared(
-    stamps: Stamps, stored: Mapping[int, Sequence[Unit]], checkpoints: Mapping[int, str], force: bool
-) -> tuple[Counts, list[int]]:
-    """Compare one analyzer's stored units with what should be; return the counts, and the epochs to compute."""
-    fresh = missing = 0
-    old, wanted = [], []
-    for epoch, checkpoint in checkpoints.items():
-        units = stored.get(epoch, ())
-        digest = stamps.digest(epoch, checkpoint)
-        if any(unit.digest == digest for unit in units):
-            fresh += 1
-            if not force:
-                continue
-        elif units:
-            old.append((units[-1], stamps.at(epoch, checkpoint)))
-        else:
-            missing += 1
-        wanted.append(epoch)
-    return Counts(fresh, len(old), missing, tuple(old)), wanted
+def _sources(one: Bound | Provided) -> tuple[Stored, ...]:
+    analyzer: Instrument = one.analyzer if isinstance(one, Bound) else one.item
+    return tuple(read for read in analyzer.reads if isinstance(read, Stored))
 
 
-def _bound_in_order(
-    chosen: Sequence[Provided], registry: Registry, variant: Variant, context: Any, batch: Batch
-) -> tuple[list[Bound], list[NotApplicable]]:
-    """Bind the chosen analyzers and those that they read, each after what it reads; sort out what does not apply.
+def _wanted(
+    bound: Sequence[Bound], asked: set[str], checkpoints: Mapping[int, str], epochs: Iterable[int], whole: bool
+) -> dict[str, set[int]]:
+    """Return at which epochs each analyzer is wanted: where it is asked for, and where it is read.
 
-    Raises:
-        PluginError: analyzers read each other in a circle.
+    An analyzer over the series is wanted at all of them or at none.
     """
-    installed = {entry.id: entry for entry in registry.all("analyzers").values()}
-    results: dict[str, Bound | NotApplicable] = {}
-
-    def bind(entry: Provided, path: tuple[str, ...]) -> Bound | NotApplicable:
-        if entry.id in path:
-            circle = " -> ".join((*path[path.index(entry.id) :], entry.id))
-            raise PluginError(f"Analyzers read each other in a circle: {circle}. One of them must not read the next.")
-        if entry.id not in results:
-            lacks = ""
-            for read in entry.item.reads:
-                if isinstance(read, Stored):
-                    other, _, array = read.array.partition("/")
-                    if other not in installed or array not in installed[other].item.outputs:
-                        lacks = f"no analyzer that is installed stores {read.array}"
-                    elif isinstance(bind(installed[other], (*path, entry.id)), NotApplicable):
-                        lacks = f"it reads {read.array}, and {other} does not apply"
-            result = NotApplicable(entry.id, lacks) if lacks else _bind(entry, variant, context, batch)
-            results[entry.id] = result  # after what it reads
-        return results[entry.id]
-
-    for entry in sorted(chosen, key=lambda entry: entry.id):
-        bind(entry, ())
-    bound = [result for result in results.values() if isinstance(result, Bound)]
-    return bound, [result for result in results.values() if isinstance(result, NotApplicable)]
+    everywhere = set(checkpoints)
+    chosen = everywhere & set(epochs)
+    wanted: dict[str, set[int]] = {one.id: set() for one in bound}
+    for one in reversed(bound):  # readers come before what they read
+        if one.id in asked:
+            wanted[one.id] |= (everywhere if whole else set()) if one.over_series else chosen
+        if wanted[one.id]:
+            if one.over_series:
+                wanted[one.id] = everywhere
+            for read in one.stored:
+                last = {max(everywhere)} if read.at == "last" else set()
+                wanted[read.analyzer] |= last or (everywhere if one.reads_every(read) else wanted[one.id])
+    return wanted
 
 
-def _bind(provided: Provided, variant: Variant, context: Any, batch: Batch) -> Bound | NotApplicable:
-    """Resolve what an analyzer needs and reads, or say what the family or the probe lacks."""
-    analyzer: Analyzer = provided.item
-    family = variant.family
-    for fact in analyzer.needs:
-        if fact not in context:
-            return NotApplicable(provided.id, f"family {family.name} has no {fact!r} in its context")
-    missing = [axis for axis in analyzer.probe_axes if axis not in batch.dims]
-    if missing:
-        return NotApplicable(provided.id, f"the probe's rows do not unfold to the axes {missing}")
-    sites = family.base.sites(variant.config)
-    places: dict[Read, Activation | Weight] = {}
-    for read in analyzer.reads:
-        if isinstance(read, Stored):
-            continue
-        if isinstance(read, str):
-            if read not in sites:
-                return NotApplicable(
-                    provided.id, f"family {family.name} has no site {read!r}; it has {', '.join(sorted(sites))}"
-                )
-            places[read] = sites[read]
-        else:
-            places[read] = read
-    return Bound(provided, {fact: context[fact] for fact in analyzer.needs}, places)
+def digest_of_all(digests: Mapping[Any, str]) -> str:
+    """Return one digest of many, by place."""
+    return hashlib.sha256("".join(f"{place} {digest}\n" for place, digest in digests.items()).encode()).hexdigest()
+
+
+class _Stamping:
+    """The stamps of a variant's units, each of which follows from those of what it reads."""
+
+    def __init__(
+        self, variant: Variant, registry: Registry, probe: str, batch: Batch, checkpoints: Mapping[int, str]
+    ) -> None:
+        self.checkpoints = checkpoints
+        self.places = {place_of(epoch): checkpoint for epoch, checkpoint in checkpoints.items()}
+        self.stamps: dict[str, Stamps] = {}
+        self.digests: dict[str, dict[str, str]] = {}
+        self._shared: dict[str, Any] = {}
+        self._variant, self._registry, self._probe, self._batch = variant, registry, probe, batch
+
+    def add(self, one: Bound) -> None:
+        """Work out the digests of an analyzer's units; what it reads was added before."""
+        variant, analyzer = self._variant, one.analyzer
+        # What is read of other analyzers is decided by their stamps: at this epoch by what those share.
+        read: list[Any] = [[stored.array, self._identity(one, stored)] for stored in one.stored]
+        if one.reads_metrics and self.checkpoints:
+            read.append(variant.metrics_file.digest(max(self.checkpoints)))
+        self.stamps[one.id] = Stamps(
+            family=variant.family.name,
+            family_version=self._registry.find("families", variant.family.base.name).plugin_version,
+            variant=variant.name,
+            analyzer=one.id,
+            analyzer_version=analyzer.version,
+            plugin_version=one.provided.plugin_version,
+            parameters=parameters_text(analyzer.parameters),
+            probe=self._probe,
+            probe_sha256=self._batch.digest,
+            context_sha256=digest_of([one.context, list(one.places.values()), read]),
+        )
+        places = {SERIES: digest_of_all(self.checkpoints)} if one.over_series else self.places
+        digest = self.stamps[one.id].digest
+        self.digests[one.id] = {place: digest(place, checkpoint) for place, checkpoint in places.items()}
+
+    def ledger(self, reads: Iterable[Stored]) -> Ledger:
+        """Return the digests of the units that are read."""
+        return {read.analyzer: self.digests[read.analyzer] for read in reads if read.analyzer in self.digests}
+
+    def _identity(self, reader: Bound, stored: Stored) -> str:
+        digests = self.digests[stored.analyzer]
+        if SERIES in digests:
+            return digests[SERIES]
+        if stored.at == "last":
+            return next(reversed(digests.values()), "")
+        if reader.reads_every(stored):
+            return digest_of_all(digests)
+        return self.stamps[stored.analyzer].digest("", "")
+
+
+class _Comparing:
+    """What is stored, compared with what is wanted."""
+
+    def __init__(self, folder: Path, stamping: _Stamping, damaged: bool) -> None:
+        self.counts: dict[str, Counts] = {}
+        self.waiting: list[NotApplicable] = []
+        self._folder, self._stamping, self._damaged = folder, stamping, damaged
+        self._tasks: dict[int, dict[int, list[tuple[Bound, Stamp]]]] = {}
+        self._series: dict[int, list[tuple[Bound, Stamp]]] = {}
+        self._complete: set[str] = set()
+
+    def add(self, one: Bound, wanted: set[int], force: bool, asked: bool) -> None:
+        """Compare the units of an analyzer; what it reads was added before."""
+        if one.over_series:
+            self._add_series(one, force, asked or bool(wanted))
+            return
+        names = _names(self._folder / one.id)
+        digests, stamps = self._stamping.digests[one.id], self._stamping.stamps[one.id]
+        fresh, missing = 0, 0
+        old: list[tuple[Unit, Stamp]] = []
+        stored: dict[int, list[Unit]] | None = None
+        absent = False
+        for (place, digest), (epoch, checkpoint) in zip(
+            digests.items(), self._stamping.checkpoints.items(), strict=True
+        ):
+            there = f"{place}-{digest}.h5" in names
+            if epoch not in wanted:
+                absent = absent or not there
+                continue
+            if there:
+                fresh += 1
+                if not force:
+                    continue
+            else:
+                if stored is None:
+                    stored = list_units(self._folder / one.id)
+                if epoch in stored:
+                    old.append((stored[epoch][-1], stamps.at(place, checkpoint)))
+                else:
+                    missing += 1
+            self._tasks.setdefault(one.stage, {}).setdefault(epoch, []).append((one, stamps.at(place, checkpoint)))
+        self.counts[one.id] = Counts(fresh, len(old), missing, tuple(old))
+        if not absent:
+            self._complete.add(one.id)
+
+    def _add_series(self, one: Bound, force: bool, asked: bool) -> None:
+        (digest,) = self._stamping.digests[one.id].values()
+        stamp = self._stamping.stamps[one.id].at(SERIES, digest_of_all(self._stamping.checkpoints))
+        units = list_wholes(self._folder / one.id).get(SERIES, [])
+        fresh = any(unit.digest == digest for unit in units)
+        old = () if fresh else tuple((unit, stamp) for unit in units[-1:])
+        self.counts[one.id] = Counts(int(fresh), len(old), int(not units), old)
+        if fresh and not force:
+            self._complete.add(one.id)
+            return
+        lacking = [read.analyzer for read in one.stored if read.analyzer not in self._complete]
+        if self._damaged:
+            self.waiting.append(NotApplicable(one.id, "a checkpoint is damaged"))
+        elif lacking:
+            reason = f"{lacking[0]} is not there at every checkpoint"
+            self.waiting.append(NotApplicable(one.id, reason))
+        elif asked and self._stamping.checkpoints:
+            self._series.setdefault(one.stage, []).append((one, stamp))
+            self._complete.add(one.id)
+
+    def sweeps(self, bound: Sequence[Bound]) -> tuple[Sweep, ...]:
+        """Return the work, stage after stage."""
+        last = max(self._stamping.checkpoints, default=0)
+        sweeps = []
+        for stage in sorted({*self._tasks, *self._series}):
+            tasks = [Task(epoch, tuple(units)) for epoch, units in sorted(self._tasks.get(stage, {}).items())]
+            if any(read.at == "last" for task in tasks for one, _ in task.units for read in one.stored):
+                tasks.sort(key=lambda task: task.epoch != last)
+            sweeps.append(Sweep(tuple(tasks), tuple(self._series.get(stage, ()))))
+        return tuple(sweeps)
+
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()

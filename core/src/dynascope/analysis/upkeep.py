@@ -103,15 +103,13 @@ def _wanted(variant: Variant, artifacts: Artifacts, plugins: Registry | None) ->
         else:
             gone.update(dict.fromkeys(installed, f"Probe {probe} is not installed."))
         return Wanted(checkpoints, {}, gone, undecided)
-    stamps: dict[str, dict[int, Stamp]] = {name: {} for name in installed}
+    stamps: dict[str, dict[str, Stamp]] = {name: {} for name in installed}
     try:
-        work = plan(variant, known, probe=probe, analyzers=installed, force=True)
+        work = plan(variant, known, probe=probe, analyzers=installed)
     except DynascopeError as error:
         undecided.update(dict.fromkeys(installed, str(error)))
     else:
-        for task in work.tasks:
-            for bound, stamp in task.units:
-                stamps[bound.provided.id][task.epoch] = stamp
+        stamps.update({bound.id: work.expected(bound.id) for bound in work.analyzers})
         for left_out in work.not_applicable:
             gone[left_out.analyzer] = f"It does not apply any more: {left_out.reason}."
     return Wanted(checkpoints, stamps, gone, undecided)

@@ -249,6 +249,9 @@ def analyze(
         str | None,
         typer.Option(help="Share it out on a Dask cluster: 'local', or a scheduler's address.", show_default=False),
     ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="For activations, in each process: '512MiB'. [default: 4GiB]", show_default=False)
+    ] = None,
     background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -260,7 +263,7 @@ def analyze(
 
     from dynascope.cli import work
 
-    work.analyze(opened, variants or [], analyzer, probe, epochs, force, dry_run, workers, dask)
+    work.analyze(opened, variants or [], analyzer, probe, epochs, force, dry_run, workers, dask, memory)
 
 
 @app.command()

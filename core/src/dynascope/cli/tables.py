@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dynascope.analysis.comparison import Compared
 from dynascope.analysis.plan import Plan
 from dynascope.errors import DynascopeError
 from dynascope.jobs import Job
@@ -107,7 +108,7 @@ def checkpoints(variant: Variant, *, as_json: bool) -> None:
     )
 
 
-def status(plans: Sequence[Plan], *, as_json: bool) -> None:
+def status(plans: Sequence[Plan], compared: Sequence[Compared], *, as_json: bool) -> None:
     """Print, for each variant and analyzer, how many units are fresh, stale (and why) and missing."""
     rows: list[dict[str, Any]] = []
     for work in plans:
@@ -123,16 +124,11 @@ def status(plans: Sequence[Plan], *, as_json: bool) -> None:
                     "error": "",
                 }
             )
-        for left_out in work.not_applicable:
+        told = [(one.analyzer, f"does not apply: {one.reason}") for one in work.not_applicable]
+        for name, text in told:
             empty = dict.fromkeys(("fresh", "stale", "missing"))
             rows.append(
-                {
-                    "variant": work.variant.name,
-                    "analyzer": left_out.analyzer,
-                    **empty,
-                    "why stale": {},
-                    "error": f"does not apply: {left_out.reason}",
-                }
+                {"variant": work.variant.name, "analyzer": name, **empty, "why stale": {}, "error": text},
             )
         rows += [
             {
@@ -145,6 +141,18 @@ def status(plans: Sequence[Plan], *, as_json: bool) -> None:
                 "error": str(failure.error),
             }
             for failure in work.unreadable
+        ]
+    for one in compared:
+        rows += [
+            {
+                "variant": f"({len(one.plans)} variants)",
+                "analyzer": one.provided.id,
+                "fresh": int(one.fresh),
+                "stale": int(one.stale),
+                "missing": int(not (one.fresh or one.stale)),
+                "why stale": {},
+                "error": "; ".join(f"without {left_out.analyzer}: {left_out.reason}" for left_out in one.left_out),
+            }
         ]
     _print(rows, as_json)
 

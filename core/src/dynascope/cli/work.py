@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from rich.progress import (
 )
 
 from dynascope.analysis import run
+from dynascope.analysis.comparison import Compared, plan_comparisons, run_comparisons
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli import tables
 from dynascope.cli.tables import say
@@ -29,7 +31,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
 
-__all__ = ["analyze", "console", "parse_settings", "picked_epochs", "status"]
+__all__ = ["analyze", "console", "parse_bytes", "parse_settings", "picked_epochs", "status"]
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
@@ -69,28 +71,33 @@ def analyze(
     dry_run: bool,
     workers: int | None,
     dask: str | None,
+    memory: str | None,
 ) -> None:
     """Analyse variants with a progress bar; failures are listed at the end."""
     chosen = [workspace.variant(name) for name in names] or workspace.variants()
     if not chosen and not workspace.broken_variants():
         say("No variant yet. Train one: dynascope train FAMILY")
         return
-    failures: list[Failure] = []
     plugins = registry()
+    budget = run.MEMORY if memory is None else parse_bytes(memory)
     where = Where("dask", workers, dask) if dask is not None else Where("processes", workers) if workers else Where()
-    for number, variant in enumerate(chosen, start=1):
-        picked = None
-        if epochs is not None:
-            picked = picked_epochs(epochs, variant.checkpoints)
-        work = plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force)
-        for left_out in work.not_applicable:
-            say(f"{left_out.analyzer} does not apply to {variant.name}: {left_out.reason}.")
-        if dry_run:
-            units = sum(len(task.units) for task in work.tasks)
-            say(f"{variant.name}: {units} units at {len(work.tasks)} checkpoints would be computed.")
-            tables.status([work], as_json=False)
-        else:
-            failures += _carried_out(work, where, f"{variant.name}, {number} of {len(chosen)}")
+    plans = []
+    for variant in chosen:
+        picked = None if epochs is None else picked_epochs(epochs, variant.checkpoints)
+        plans.append(plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force))
+        _say_what_is_left_out(plans[-1])
+    # Variants are compared where all of them are analysed, or where the analyzer is named.
+    compared = plan_comparisons(plans, plugins, analyzers) if analyzers or not names else []
+    if dry_run:
+        for work in plans:
+            say(f"{work.variant.name}: {work.units} units at {len(work.tasks)} checkpoints would be computed.")
+        tables.status(plans, compared, as_json=False)
+        failures = []
+    else:
+        failures = _carried_out(plans, where, budget)
+        failures += run_comparisons(compared, force)
+        for one in compared:
+            _say_what_was_compared(one, force)
     broken = [] if names else workspace.broken_variants()
     for row in broken:
         say(f"{row.name} is left out: {row.error}")
@@ -100,23 +107,38 @@ def analyze(
         raise SystemExit(1)
 
 
+def parse_bytes(text: str) -> int:
+    """Return a number of bytes: ``512MiB``, ``4GiB``, ``2GB``, ``1073741824``.
+
+    Raises:
+        InvalidSetting: it is not a number of bytes.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text.lower())
+    if not match or float(match[1]) == 0:
+        raise InvalidSetting(f"Memory is written like 512MiB or 4GiB; found {text!r}.")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))
+
+
 def status(
     workspace: Workspace, names: Sequence[str], analyzers: Sequence[str] | None, probe: str | None, *, as_json: bool
 ) -> None:
     """Print what is fresh, stale and missing, without computing anything."""
     chosen = [workspace.variant(name) for name in names] or workspace.variants()
     plugins = registry()
-    tables.status([plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen], as_json=as_json)
+    plans = [plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen]
+    compared = plan_comparisons(plans, plugins, analyzers) if analyzers or not names else []
+    tables.status(plans, compared, as_json=as_json)
 
 
-def _carried_out(work: Plan, where: Where, which: str) -> tuple[Failure, ...]:
-    """Carry out one variant's plan, say what came of it, and return what failed."""
-    name, total = work.variant.name, sum(len(task.units) for task in work.tasks)
-    if not total and not work.unreadable:
-        run.run_plan(work)  # the stacked series may still be missing
-        if work.analyzers:
-            say(f"{name}: all {work.fresh} units are fresh: nothing to do.")
-        return ()
+def _say_what_is_left_out(work: Plan) -> None:
+    for left_out in work.not_applicable:
+        say(f"{left_out.analyzer} does not apply to {work.variant.name}: {left_out.reason}.")
+    for waiting in work.waiting:
+        say(f"{waiting.analyzer} waits for {work.variant.name}: {waiting.reason}.")
+
+
+def _carried_out(plans: Sequence[Plan], where: Where, memory: int) -> list[Failure]:
+    """Carry out plans, say what came of each, and return what failed."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -125,23 +147,42 @@ def _carried_out(work: Plan, where: Where, which: str) -> tuple[Failure, ...]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    failures: tuple[Failure, ...] = ()
-    with Progress(*columns, console=console()) as bar:
+    total = sum(work.units for work in plans)
+    with Progress(*columns, console=console(), disable=not total) as bar:
         task = bar.add_task("analysing", total=total)
         try:
-            run.run_plan(work, partial(_advance, bar, task, which), where)
-        except AnalysisError as error:
-            failures = error.failures
+            failed = run.run_plans(plans, partial(_advance, bar, task, _title(plans)), where, memory)
         except KeyboardInterrupt:
             bar.stop()
             again = command_to_continue() or "run the same command"
             say(f"Interrupted; what was done is kept. To continue: {again}")
             raise SystemExit(130) from None
-    computed = total + len(work.unreadable) - len(failures)
+    for work, failures in zip(plans, failed, strict=True):
+        _say_what_was_done(work, len(failures))
+    return [failure for failures in failed for failure in failures]
+
+
+def _title(plans: Sequence[Plan]) -> str:
+    return plans[0].variant.name if len(plans) == 1 else f"{len(plans)} variants"
+
+
+def _say_what_was_done(work: Plan, failed: int) -> None:
+    name = work.variant.name
+    if not work.units and not work.unreadable:
+        if work.analyzers:
+            say(f"{name}: all {work.fresh} units are fresh: nothing to do.")
+        return
+    computed = work.units + len(work.unreadable) - failed
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
     units = "unit" if computed == 1 else "units"
     say(f"{name}: {computed} {units} computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
-    return failures
+
+
+def _say_what_was_compared(one: Compared, force: bool) -> None:
+    for left_out in one.left_out:
+        say(f"{one.provided.id} leaves out {left_out.analyzer}: {left_out.reason}.")
+    if one.stamp is not None and (force or not one.fresh):
+        say(f"{one.provided.id}: computed over {len(one.plans)} variants.")
 
 
 def picked_epochs(text: str, available: Sequence[int]) -> list[int]:

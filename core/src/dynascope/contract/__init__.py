@@ -1,35 +1,71 @@
 """What a plug-in author implements: families, probes, analyzers, views, and the hooks that register them."""
 
-from dynascope.contract.analyzer import Activation, Analyzer, Output, Read, Step, Stored, Weight
+from dynascope.contract.analyzer import (
+    Analyzer,
+    Comparison,
+    Instrument,
+    Output,
+    Series,
+    SeriesAnalyzer,
+    SlicedAnalyzer,
+    Step,
+    VariantsAnalyzer,
+)
 from dynascope.contract.config import Architecture, Config, Label, Parameters, Training
 from dynascope.contract.family import Dataset, Family
 from dynascope.contract.hookspecs import Specs, hookimpl, hookspec
 from dynascope.contract.layout import Adopted, ForeignRun, Layout, Snapshot
 from dynascope.contract.probe import Batch, Probe
+from dynascope.contract.reads import (
+    METRICS,
+    Activation,
+    AllWeights,
+    Gradient,
+    Logit,
+    Logits,
+    Loss,
+    Read,
+    Rows,
+    Stored,
+    Weight,
+)
 from dynascope.contract.view import Frame, View
 
 __all__ = [
+    "METRICS",
     "Activation",
     "Adopted",
+    "AllWeights",
     "Analyzer",
     "Architecture",
     "Batch",
+    "Comparison",
     "Config",
     "Dataset",
     "Family",
     "ForeignRun",
     "Frame",
+    "Gradient",
+    "Instrument",
     "Label",
     "Layout",
+    "Logit",
+    "Logits",
+    "Loss",
     "Output",
     "Parameters",
     "Probe",
     "Read",
+    "Rows",
+    "Series",
+    "SeriesAnalyzer",
+    "SlicedAnalyzer",
     "Snapshot",
     "Specs",
     "Step",
     "Stored",
     "Training",
+    "VariantsAnalyzer",
     "View",
     "Weight",
     "hookimpl",

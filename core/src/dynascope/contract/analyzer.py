@@ -1,70 +1,34 @@
-"""An analyzer: turns one checkpoint into named, labelled arrays."""
+"""An analyzer turns one checkpoint, the series of them, or several variants, into named, labelled arrays."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from dynascope.errors import UnknownName
+from dynascope.contract.reads import Read
+from dynascope.errors import InvalidSetting, UnknownName
 
 if TYPE_CHECKING:
     from dynascope.contract.config import Config
     from dynascope.contract.probe import Batch
 
-__all__ = ["Activation", "Analyzer", "Output", "Read", "Step", "Stored", "Weight"]
+__all__ = [
+    "Analyzer",
+    "Comparison",
+    "Instrument",
+    "Output",
+    "Series",
+    "SeriesAnalyzer",
+    "SlicedAnalyzer",
+    "Step",
+    "VariantsAnalyzer",
+]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-
-
-@dataclass(frozen=True)
-class Activation:
-    """An activation of the shared forward pass.
-
-    Attributes:
-        hook: its TransformerLens hook name.
-        position: the sequence position to keep; None keeps all.
-    """
-
-    hook: str
-    position: int | None = -1
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A weight of the checkpoint.
-
-    Attributes:
-        name: its name in the checkpoint.
-        rows: the first ``rows`` rows of it; None for all.
-    """
-
-    name: str
-    rows: int | None = None
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An array that another analyzer stores of the same checkpoint. That analyzer runs first.
-
-    Attributes:
-        array: ``"<plug-in>.<analyzer>/<array>"``.
-    """
-
-    array: str
-
-    @property
-    def analyzer(self) -> str:
-        """The analyzer's id."""
-        return self.array.partition("/")[0]
-
-
-Read: TypeAlias = str | Activation | Weight | Stored
-"""What an analyzer reads: a site of the family by its common name, an activation or weight by its own, or what
-another analyzer stores."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +41,8 @@ class Output:
         units: ``"1"`` for a number without a unit.
         description: one sentence.
         index_base: the first coordinate of an axis that has no coordinates of its own; 0 if not given.
-            An output that is named like its only axis *is* that axis' coordinates.
+            An output that is named like its only axis *is* that axis' coordinates. The axis ``epoch`` of an analyzer
+            over the series, and the axis ``variant`` of one over variants, have theirs from the core.
         chunk: axes along which it is read one index at a time (one neuron's map is one small read).
         packed: store as integers of this type with ``scale_factor`` and ``add_offset`` (CF conventions);
             the error is at most half of ``scale_factor``.
@@ -102,6 +67,9 @@ class Step:
         context: the facts that the analyzer declared in ``needs``.
         batch: the probe's inputs.
         arrays: what the analyzer declared in ``reads``.
+        weights: all weights by name, for an analyzer that reads ``AllWeights()``.
+        rows: the rows of the batch that the activations, logits and row facts are of; all of them, but for a
+            ``SlicedAnalyzer``.
     """
 
     epoch: int
@@ -109,6 +77,8 @@ class Step:
     context: Mapping[str, Any]
     batch: Batch
     arrays: Mapping[Read, Array]
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    rows: slice = field(default_factory=lambda: slice(None))
 
     def __getitem__(self, read: Read) -> Array:
         """Return a declared read: an activation ``"row feature"``, a weight or a stored array in its own shape.
@@ -116,18 +86,105 @@ class Step:
         Raises:
             UnknownName: the analyzer did not declare it.
         """
-        if read not in self.arrays:
-            raise UnknownName("declared read", str(read), map(str, self.arrays))
-        return self.arrays[read]
+        return _declared(self.arrays, read)
 
     def unfolded(self, read: Read) -> Array:
-        """Return an activation with its rows unfolded to the probe's axes: ``"a b feature"``."""
+        """Return what has a row axis with its rows unfolded to the probe's axes: ``"a b feature"``.
+
+        Raises:
+            UnknownName: the analyzer did not declare it.
+            InvalidSetting: there is a slice of the rows only.
+        """
         array = self[read]
+        if len(array) != len(self.batch.inputs):
+            raise InvalidSetting(f"{read} has {len(array)} of {len(self.batch.inputs)} rows: they cannot be unfolded.")
         return array.reshape(self.batch.shape + array.shape[1:])
 
 
-class Analyzer(ABC):
-    """Measures one checkpoint. Returns arrays; the core checks, stamps and writes them.
+class Series(Protocol):
+    """All checkpoints of one variant, as an analyzer over the series sees them. Arrays are read-only.
+
+    Attributes:
+        epochs: of the checkpoints, ascending, ``"epoch"``.
+        config: the variant's settings.
+        context: the facts that the analyzer declared in ``needs``.
+        batch: the probe's inputs.
+        metrics: the training metrics by column, up to the last checkpoint, for an analyzer that reads ``"metrics"``.
+    """
+
+    @property
+    def epochs(self) -> Array: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def context(self) -> Mapping[str, Any]: ...
+
+    @property
+    def batch(self) -> Batch: ...
+
+    @property
+    def metrics(self) -> Mapping[str, Array]: ...
+
+    def __getitem__(self, read: Read) -> Array:
+        """Return a declared read: with ``epoch`` as its first axis, unless it is one array for the whole series.
+
+        Raises:
+            UnknownName: the analyzer did not declare it.
+        """
+
+    def at(self, read: Read, epoch: int) -> Array:
+        """Return a declared read at one checkpoint: for what is too large to have at every epoch at once.
+
+        Raises:
+            UnknownName: the analyzer did not declare it, or there is no such checkpoint.
+        """
+
+    def weights(self, epoch: int) -> Mapping[str, Array]:
+        """Return all weights of a checkpoint by name, for an analyzer that reads ``AllWeights()``.
+
+        Raises:
+            UnknownName: the analyzer did not declare it, or there is no such checkpoint.
+        """
+
+
+class Comparison(Protocol):
+    """Several variants of one family, as an analyzer over variants sees them. Arrays are read-only.
+
+    Attributes:
+        variants: their names, sorted.
+        configs: the settings of each.
+        contexts: of each, the facts that the analyzer declared in ``needs``.
+        epochs: of each, the checkpoints, ``"epoch"``.
+        metrics: of each, the training metrics by column, for an analyzer that reads ``"metrics"``.
+    """
+
+    @property
+    def variants(self) -> Sequence[str]: ...
+
+    @property
+    def configs(self) -> Mapping[str, Config]: ...
+
+    @property
+    def contexts(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
+    def epochs(self) -> Mapping[str, Array]: ...
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Array]]: ...
+
+    def __getitem__(self, read: Read) -> Mapping[str, Array]:
+        """Return a declared read of each variant; their shapes may differ.
+
+        Raises:
+            UnknownName: the analyzer did not declare it.
+        """
+
+
+class Instrument(ABC):
+    """What every analyzer declares. Derive from one of the classes below, which say what is measured.
 
     The module that defines it imports numpy at most; torch and the like only inside methods.
     """
@@ -142,13 +199,70 @@ class Analyzer(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """Facts of the family's context."""
     reads: ClassVar[tuple[Read, ...]] = ()
-    """Sites, activations, weights, and what other analyzers store. One forward pass serves all analyzers."""
+    """Sites, activations, weights, logits, gradients, and what other analyzers store."""
     probe_axes: ClassVar[tuple[str, ...]] = ()
     """Axes that the probe must unfold to; empty if any probe will do."""
     parameters: ClassVar[Mapping[str, str | int | float]] = {}
     """Thresholds and choices; stamped on what is stored."""
     outputs: ClassVar[Mapping[str, Output]]
 
+
+class Analyzer(Instrument):
+    """Measures one checkpoint. Returns arrays; the core checks, stamps and writes them.
+
+    One forward pass per checkpoint serves all analyzers.
+    """
+
     @abstractmethod
     def analyze(self, step: Step) -> Mapping[str, Array]:
         """Return one array for each declared output. A pure function of ``step``."""
+
+
+class SlicedAnalyzer(Analyzer):
+    """Measures one checkpoint from slices of the probe's rows, as they come out of the forward pass.
+
+    What it reads of the rows need never be in memory at once: for large probes. Slices come in order; where one
+    ends is the core's choice, and must not matter.
+    """
+
+    @abstractmethod
+    def take(self, step: Step, so_far: Any) -> Any:
+        """Return what is known after the rows of ``step``, given what was known before (at first None)."""
+
+    @abstractmethod
+    def finish(self, step: Step, so_far: Any) -> Mapping[str, Array]:
+        """Return one array for each declared output. ``step`` holds what has no rows: weights and stored arrays."""
+
+    def analyze(self, step: Step) -> Mapping[str, Array]:
+        """Return what ``finish`` does, for all rows in one slice."""
+        return self.finish(step, self.take(step, None))
+
+
+class SeriesAnalyzer(Instrument):
+    """Measures the series of a variant's checkpoints: one unit for all of them.
+
+    It reads ``Stored`` arrays, ``Weight`` and ``AllWeights``, and ``"metrics"``; no forward pass is made for it.
+    Its outputs may have the axis ``epoch``.
+    """
+
+    @abstractmethod
+    def analyze(self, series: Series) -> Mapping[str, Array]:
+        """Return one array for each declared output. A pure function of ``series``."""
+
+
+class VariantsAnalyzer(Instrument):
+    """Measures several variants of a family beside each other: one unit for all of them.
+
+    It reads ``Stored`` arrays (of the last or of every checkpoint, or over the series) and ``"metrics"``. Its outputs
+    may have the axis ``variant``.
+    """
+
+    @abstractmethod
+    def analyze(self, comparison: Comparison) -> Mapping[str, Array]:
+        """Return one array for each declared output. A pure function of ``comparison``."""
+
+
+def _declared(arrays: Mapping[Read, Array], read: Read) -> Array:
+    if read not in arrays:
+        raise UnknownName("declared read", str(read), map(str, arrays))
+    return arrays[read]

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dynascope.contract.analyzer import Activation, Weight
 from dynascope.contract.config import Architecture, Config, Parameters, Training
 from dynascope.contract.layout import Adopted, Layout
-from dynascope.errors import ExchangeError, UnknownName
+from dynascope.contract.reads import Activation, Weight
+from dynascope.errors import ExchangeError, InvalidSetting, UnknownName
 from dynascope.schedule import even
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
 __all__ = ["Dataset", "Family"]
@@ -60,6 +61,10 @@ class Family(ABC):
 
     default_probe: ClassVar[str]
     """The probe that analysis uses when none is named."""
+
+    row_facts: ClassVar[tuple[str, ...]] = ()
+    """What ``rows`` states of each row of a probe. By these names, instruments serve every family:
+    ``"label"`` (the right class), ``"train"`` and ``"test"`` (1 where the row is in that split, else 0)."""
 
     # What trains.
 
@@ -120,6 +125,24 @@ class Family(ABC):
     def reload(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         """Put the weights of another checkpoint into a model made by ``hooked``."""
         model.load_state_dict(dict(weights), strict=True)
+
+    def answers(self, config: Config, output: Tensor) -> Tensor:
+        """Return the logits ``"row class"`` that analysis reads, of what the hooked model returns.
+
+        By default those of the last position.
+        """
+        return output[:, -1] if output.ndim == 3 else output
+
+    def rows(self, config: Config, inputs: np.ndarray[Any, Any]) -> Mapping[str, np.ndarray[Any, Any]]:
+        """Return the facts that ``row_facts`` names, each ``"row"``.
+
+        Args:
+            inputs: of a probe, ``"row ..."``.
+
+        Raises:
+            InvalidSetting: nothing can be said of such inputs.
+        """
+        raise InvalidSetting(f"Family {self.name} states nothing about the rows of a probe.")
 
     def context(self, config: Config) -> Mapping[str, Any]:
         """Return named facts that analyzers bind to, such as the group that the inputs form.

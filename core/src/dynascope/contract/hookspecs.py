@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from dynascope.contract.analyzer import Analyzer
+    from dynascope.contract.analyzer import Instrument
     from dynascope.contract.family import Family
     from dynascope.contract.probe import Probe
     from dynascope.contract.view import View
@@ -60,7 +60,7 @@ class Specs:
         """
 
     @hookspec
-    def dynascope_analyzers(self) -> Iterable[Analyzer]:  # type: ignore[empty-body]
+    def dynascope_analyzers(self) -> Iterable[Instrument]:  # type: ignore[empty-body]
         """Return the analyzers this plug-in adds.
 
         Examples:

@@ -8,17 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from dynascope.contract.analyzer import Activation, Analyzer, Output, Stored, Weight
+from dynascope.contract.analyzer import Analyzer, Instrument, Output, SeriesAnalyzer, VariantsAnalyzer
 from dynascope.contract.config import Architecture, Parameters, Training
 from dynascope.contract.family import Family
 from dynascope.contract.probe import Probe
+from dynascope.contract.reads import (
+    METRICS,
+    Activation,
+    AllWeights,
+    Gradient,
+    Logits,
+    Rows,
+    Stored,
+    Weight,
+)
 from dynascope.contract.view import View
 from dynascope.errors import PluginError
 
 __all__ = ["check_declaration"]
 
+RESERVED = ("epoch", "variant", "units", "ranges")
+"""Names that the store gives to what it writes beside the arrays of analyzers."""
 
-def check_declaration(item: Family | Probe | Analyzer | View) -> None:
+
+def check_declaration(item: Family | Probe | Instrument | View) -> None:
     """Check what an object declares.
 
     Raises:
@@ -26,7 +39,7 @@ def check_declaration(item: Family | Probe | Analyzer | View) -> None:
     """
     if isinstance(item, Family):
         _check_family(item)
-    elif isinstance(item, Analyzer):
+    elif isinstance(item, Instrument):
         _check_analyzer(item)
     elif isinstance(item, View):
         _check_view(item)
@@ -58,8 +71,20 @@ def _check_family(family: Family) -> None:
     _require(isinstance(probe, str), owner, "must declare default_probe, the name of a probe", probe)
 
 
-def _check_analyzer(analyzer: Analyzer) -> None:
+TIERS = (
+    (Analyzer, "", (str, Activation, Weight, AllWeights, Logits, Rows, Gradient, Stored)),
+    (SeriesAnalyzer, "epoch", (str, Weight, AllWeights, Stored)),
+    (VariantsAnalyzer, "variant", (str, Stored)),
+)
+"""The classes of analyzers, the axis whose coordinates come from the core, and what each can read."""
+
+
+def _check_analyzer(analyzer: Instrument) -> None:
     owner = f"analyzer {analyzer.name}"
+    tiers = [(axis, reads) for tier, axis, reads in TIERS if isinstance(analyzer, tier)]
+    rule = "must derive from one of dynascope's Analyzer, SlicedAnalyzer, SeriesAnalyzer and VariantsAnalyzer"
+    _require(len(tiers) == 1, owner, rule, type(analyzer).__mro__)
+    ((axis, readable),) = tiers
     description = getattr(analyzer, "description", "")
     _require(bool(description), owner, "must declare a description", description)
     outputs = getattr(analyzer, "outputs", None)
@@ -68,17 +93,21 @@ def _check_analyzer(analyzer: Analyzer) -> None:
     for declared in ("needs", "reads", "probe_axes"):
         value = getattr(analyzer, declared)
         _require(isinstance(value, tuple), owner, f"{declared} must be a tuple; mind the comma of ('one',)", value)
+    kinds = ", ".join("site names" if kind is str and not axis else kind.__name__ for kind in readable)
     for read in analyzer.reads:
-        right = isinstance(read, (str, Activation, Weight, Stored))
-        _require(right, owner, "reads holds site names, Activation, Weight and Stored objects", read)
+        right = isinstance(read, readable) and (not axis or not isinstance(read, str) or read == METRICS)
+        _require(right, owner, f"reads holds {kinds.replace('str', repr(METRICS))}", read)
         if isinstance(read, Stored):
+            _require(read.at in (None, "last", "every"), owner, "Stored is at None, 'last' or 'every'", read.at)
             named = read.array.count("/") == 1 and read.analyzer.count(".") == 1
             _require(named, owner, "a Stored array is named '<plug-in>.<analyzer>/<array>'", read.array)
     for name, output in outputs.items():
         _require(isinstance(output, Output), f"{owner}, output {name}", "must be a dynascope.Output", output)
         _check_output(f"{owner}, output {name}", output)
-        named_well = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in ("epoch", "units", "ranges")
-        _require(named_well, owner, "outputs are named [a-z][a-z0-9_]*, and not epoch, units or ranges", name)
+        for reserved in {"epoch", "variant"} - {axis}:
+            _require(reserved not in output.dims, owner, f"the axis {reserved!r} belongs to the store", output.dims)
+        named_well = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in RESERVED
+        _require(named_well, owner, f"outputs are named [a-z][a-z0-9_]*, and not {', '.join(RESERVED)}", name)
         others = {dim for other in outputs.values() for dim in other.dims}
         own_axis = name not in others or output.dims == (name,)
         _require(own_axis, owner, "an output named like an axis must be that axis' coordinates", name)
@@ -94,7 +123,6 @@ def _check_output(owner: str, output: Output) -> None:
         _require(storable, owner, "dtype must be an integer, float32, float64 or 'str'", output.dtype)
     _require(isinstance(output.dims, tuple), owner, "dims must be a tuple of names", output.dims)
     _require(len(set(output.dims)) == len(output.dims), owner, "dims must differ", output.dims)
-    _require("epoch" not in output.dims, owner, "the axis 'epoch' belongs to the store", output.dims)
     _require(bool(output.units), owner, "units must be said; '1' for a number without one", output.units)
     _require(bool(output.description), owner, "must have a description", output.description)
     floats = output.packed is None or output.dtype in ("float32", "float64")

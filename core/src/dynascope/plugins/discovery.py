@@ -18,7 +18,7 @@ from typing import Any
 
 import pluggy
 
-from dynascope.contract.analyzer import Analyzer
+from dynascope.contract.analyzer import Instrument
 from dynascope.contract.family import Family
 from dynascope.contract.hookspecs import GROUP, Specs
 from dynascope.contract.probe import Probe
@@ -31,7 +31,7 @@ __all__ = ["KINDS", "discover", "registry"]
 
 log = logging.getLogger(__name__)
 
-KINDS: Mapping[str, type] = {"analyzers": Analyzer, "families": Family, "probes": Probe, "views": View}
+KINDS: Mapping[str, type] = {"analyzers": Instrument, "families": Family, "probes": Probe, "views": View}
 """What the hooks return, by the last word of the hook's name."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")

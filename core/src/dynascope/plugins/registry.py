@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dynascope.errors import UnknownName
 
 if TYPE_CHECKING:
-    from dynascope.contract.analyzer import Analyzer
+    from dynascope.contract.analyzer import Instrument
     from dynascope.contract.family import Family
     from dynascope.contract.probe import Probe
     from dynascope.contract.view import View
@@ -101,9 +101,9 @@ class Registry:
         """Return a probe by name."""
         return cast("Probe", self.find("probes", name).item)
 
-    def analyzer(self, name: str) -> Analyzer:
+    def analyzer(self, name: str) -> Instrument:
         """Return an analyzer by id or unambiguous name."""
-        return cast("Analyzer", self.find("analyzers", name).item)
+        return cast("Instrument", self.find("analyzers", name).item)
 
     def view(self, name: str) -> View:
         """Return a view by id or unambiguous name."""

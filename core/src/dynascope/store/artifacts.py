@@ -14,7 +14,17 @@ import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
 from dynascope.store.series import SERIES_FILE, build_series, is_current, opened_series
-from dynascope.store.units import Unit, Vanished, has_units, list_units, open_trusted, stamp_of, whole
+from dynascope.store.units import (
+    SERIES,
+    Unit,
+    Vanished,
+    has_units,
+    list_units,
+    list_wholes,
+    open_trusted,
+    stamp_of,
+    whole,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,71 +74,110 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def units(self, analyzer: str) -> dict[int, Unit]:
         """Return the unit of each epoch, ascending; the newest where a stale one is about to be removed."""
-        return {
-            epoch: max(units, key=lambda unit: _state(unit).st_mtime_ns) if len(units) > 1 else units[0]
-            for epoch, units in list_units(self.folder / analyzer).items()
-        }
+        return {epoch: _newest(units) for epoch, units in list_units(self.folder / analyzer).items()}
+
+    def of_series(self, analyzer: str) -> Unit | None:
+        """Return the one unit of an analyzer over the series; None for one of checkpoints, and where there is none."""
+        if any(list_units(self.folder / analyzer)):
+            return None
+        units = list_wholes(self.folder / analyzer).get(SERIES)
+        return _newest(units) if units else None
 
     def epochs(self, analyzer: str) -> list[int]:
-        """Return the epochs at which an analyzer has been run, ascending."""
+        """Return the epochs at which an analyzer of checkpoints has been run, ascending."""
         return list(list_units(self.folder / analyzer))
 
     @_followed
     def arrays(self, analyzer: str) -> dict[str, dict[str, int]]:
         """Return the arrays of an analyzer with the length of each axis."""
-        for unit in self.units(analyzer).values():
-            with open_trusted(unit.path) as file:
-                group = file[f"{unit.epoch:08d}/{analyzer}"]
-                return {name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()}
-        return {}
+        unit = self._any(analyzer)
+        return {} if unit is None else self.arrays_of(unit, analyzer)
+
+    def arrays_of(self, unit: Unit, analyzer: str) -> dict[str, dict[str, int]]:
+        """Return the arrays of one unit with the length of each axis."""
+        with open_trusted(unit.path) as file:
+            group = file[f"{unit.place}/{analyzer}"]
+            return {name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()}
 
     @_followed
     def first_coordinate(self, analyzer: str, axis: str) -> int | None:
         """Return the first coordinate of an axis of whole numbers; None for an axis of another kind."""
-        for unit in self.units(analyzer).values():
-            with open_trusted(unit.path) as file:
-                scale = file[f"{unit.epoch:08d}/{analyzer}/{axis}"]
-                return int(scale[0]) if scale.dtype.kind in "iu" and len(scale) else None
-        return None
+        unit = self._any(analyzer)
+        if unit is None:
+            return None
+        with open_trusted(unit.path) as file:
+            scale = file[f"{unit.place}/{analyzer}/{axis}"]
+            return int(scale[0]) if scale.dtype.kind in "iu" and len(scale) else None
 
     @_followed
-    def read(self, array: str, epoch: int, **at: int | str) -> xr.DataArray:
+    def read(self, array: str, epoch: int | None = None, **at: int | str) -> xr.DataArray:
         """Return ``"<plug-in>.<analyzer>/<array>"`` at one epoch, at the given coordinates.
 
-        Only what is asked for is read from the file.
+        Only what is asked for is read from the file. What is measured over the series is one array for all epochs.
 
         Raises:
             ArtifactError: it was not computed at this epoch.
             UnknownName: the analyzer has no such array or axis.
         """
         analyzer, name = _split(array)
-        unit = self.units(analyzer).get(epoch)
+        unit = self.of_series(analyzer) or (self.units(analyzer).get(epoch) if epoch is not None else None)
         if unit is None:
+            when = "" if epoch is None else f" at epoch {epoch}"
             raise ArtifactError(
-                f"{analyzer} has not been computed at epoch {epoch} (in {self.folder}); run `dynascope analyze`."
+                f"{analyzer} has not been computed{when} (in {self.folder}); run `dynascope analyze`."
+                if epoch is not None or not self.epochs(analyzer)
+                else f"{analyzer} has a {name} at each of {len(self.epochs(analyzer))} epochs; say which, or read its "
+                "series."
             )
+        return self.read_unit(unit, analyzer, name, **at)
+
+    def read_unit(self, unit: Unit, analyzer: str, name: str, **at: int | str) -> xr.DataArray:
+        """Return an array of one unit.
+
+        Raises:
+            ArtifactError: the unit is damaged (``Vanished``: it is not there).
+            UnknownName: the analyzer has no such array or axis.
+        """
         # What was read once stays right as long as the file is the same one.
         state = _state(unit)
         key = (unit, state.st_ino, state.st_mtime_ns, name, tuple(at.items()))
         found = self._recent.get(key)
         if found is None:
             with open_trusted(unit.path) as file:
-                found = _labelled(file[f"{epoch:08d}/{analyzer}"], name, analyzer, at)
+                found = _labelled(file[f"{unit.place}/{analyzer}"], name, analyzer, at)
             found.values.flags.writeable = False
             self._recent.put(key, found)
         return found
+
+    def stack(self, units: Sequence[Unit], array: str) -> np.ndarray[Any, Any]:
+        """Return an array of these very units, one after the other, from the stacked file if it holds them.
+
+        Raises:
+            ArtifactError: a unit is damaged (``Vanished``: it is not there).
+            UnknownName: the analyzer has no such array.
+        """
+        analyzer, name = _split(array)
+        with opened_series(self.folder / analyzer, units) as file:
+            if file is not None and name in file and not file[name].is_scale:
+                return np.asarray(_values(file[name]))
+        return np.stack([self.read_unit(unit, analyzer, name).values for unit in units])
 
     @_followed
     def series(self, array: str, **at: int | str) -> xr.DataArray:
         """Return an array at every epoch, with ``epoch`` as its first axis.
 
         Raises:
-            ArtifactError: it was never computed.
+            ArtifactError: it was never computed, or is one array for all epochs.
             UnknownName: the analyzer has no such array or axis.
         """
         import xarray as xr
 
         analyzer, name = _split(array)
+        if (over_series := self.of_series(analyzer)) is not None:
+            found = self.read_unit(over_series, analyzer, name, **at)
+            if found.dims[:1] != ("epoch",):
+                raise ArtifactError(f"{array} is one array for all epochs; it has the axes {found.dims}. Read it.")
+            return found
         units = list(self.units(analyzer).values())
         if not units:
             raise ArtifactError(f"{analyzer} has not been computed (in {self.folder}); run `dynascope analyze`.")
@@ -151,8 +200,14 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         Returns:
             The arrays, and whether there is a stacked file of these units; what it does not hold is read from them.
         """
-        units = list(self.units(analyzer).values())
         found: dict[str, xr.DataArray] = {}
+        if (over_series := self.of_series(analyzer)) is not None:
+            for name, axes in self.arrays(analyzer).items():
+                wanted = list(axes) == ["epoch"] if names is None else name in names and list(axes)[:1] == ["epoch"]
+                if name != "epoch" and wanted:
+                    found[name] = self.read_unit(over_series, analyzer, name)
+            return found, True
+        units = list(self.units(analyzer).values())
         with opened_series(self.folder / analyzer, units) as file:
             for name, dataset in file.items() if file is not None else ():
                 stacked = isinstance(dataset, h5py.Dataset) and not dataset.is_scale and name != "units"
@@ -181,9 +236,9 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
                     low, high = file["ranges"][name][()]
                     return float(low), float(high)
         pairs = []
-        for unit in units:
+        for unit in units or filter(None, [self.of_series(analyzer)]):
             with open_trusted(unit.path) as file:
-                pairs.append(file[f"{unit.epoch:08d}/{analyzer}/{name}"].attrs["actual_range"])
+                pairs.append(file[f"{unit.place}/{analyzer}/{name}"].attrs["actual_range"])
         if not pairs:
             raise ArtifactError(f"{analyzer} has not been computed (in {self.folder}); run `dynascope analyze`.")
         low, high = np.array(pairs, dtype=np.float64).T
@@ -197,9 +252,16 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
             build_series(self.folder / analyzer, units)
 
     @_followed
-    def stamp(self, analyzer: str, epoch: int) -> dict[str, Any]:
+    def stamp(self, analyzer: str, epoch: int | None = None) -> dict[str, Any]:
         """Return what is stamped on a unit: versions, hashes, parameters, time of creation."""
-        return stamp_of(self.units(analyzer)[epoch])
+        unit = self.of_series(analyzer) or (self.units(analyzer).get(epoch) if epoch is not None else None)
+        if unit is None:
+            raise ArtifactError(f"{analyzer} has no unit of epoch {epoch} (in {self.folder}).")
+        return stamp_of(unit)
+
+    def _any(self, analyzer: str) -> Unit | None:
+        """Return some unit: all of an analyzer have the same arrays."""
+        return next(iter(self.units(analyzer).values()), None) or self.of_series(analyzer)
 
     # The tree: artifacts[epoch][analyzer][array].
 
@@ -267,6 +329,10 @@ class EpochArtifacts(Mapping[str, "Mapping[str, xr.DataArray]"]):
 
     def __repr__(self) -> str:
         return f"<artifacts at epoch {self._epoch} by {', '.join(self)}>"
+
+
+def _newest(units: Sequence[Unit]) -> Unit:
+    return max(units, key=lambda unit: _state(unit).st_mtime_ns) if len(units) > 1 else units[0]
 
 
 def _state(unit: Unit) -> os.stat_result:

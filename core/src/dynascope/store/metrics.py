@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from dynascope.digest import digest_of
 from dynascope.errors import WorkspaceError
 from dynascope.store.atomic import publish
 
@@ -69,6 +70,14 @@ class MetricsFile:
         columns = {name: table[:, index] for index, name in enumerate(COLUMNS)}
         columns["epoch"] = np.array(epochs, dtype=np.int64)
         return columns
+
+    def digest(self, until: int) -> str:
+        """Return the SHA-256 of the lines up to an epoch, which is included."""
+        lines = self._lines()
+        count = until + 2
+        if len(lines) < count or not lines[count - 1].startswith(f"{until},"):
+            count = 1 + sum(row[0] <= until for row in self._rows())
+        return digest_of(lines[:count])
 
     def appending(self, from_epoch: int) -> MetricsWriter:
         """Drop the rows from ``from_epoch`` on, and return a writer that continues there."""

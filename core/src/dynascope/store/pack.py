@@ -11,7 +11,7 @@ import h5py
 from dynascope.errors import ArtifactError, UnknownName, WorkspaceError
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import publish
-from dynascope.store.units import FORMAT, LIBVER, Vanished, open_trusted
+from dynascope.store.units import FORMAT, LIBVER, Unit, Vanished, open_trusted
 from dynascope.store.verify import check_unit
 
 __all__ = ["pack"]
@@ -54,14 +54,14 @@ def pack(
     for name in chosen:
         if name not in there:
             raise UnknownName(f"analyzer with artifacts in {artifacts.folder}", name, there)
-    work = sorted((epoch, name) for name in chosen for epoch in artifacts.epochs(name))
+    work = sorted((unit.place, name) for name in chosen for unit in _units(artifacts, name))
     if not work:
         raise ArtifactError(f"There is nothing to pack in {artifacts.folder}; run `dynascope analyze`.")
     with publish(out) as temporary, _written(temporary, out) as file:
         file.attrs["Conventions"] = "CF-1.11"
         file.attrs["dynascope_format"] = FORMAT
-        for done, (epoch, name) in enumerate(work, start=1):
-            _copy_unit(artifacts, name, epoch, file)
+        for done, (place, name) in enumerate(work, start=1):
+            _copy_unit(artifacts, name, place, file)
             if progress is not None:
                 progress(done, len(work))
     return len(work)
@@ -81,15 +81,20 @@ def _written(temporary: Path, out: Path) -> Iterator[h5py.File]:
         ) from None
 
 
-def _copy_unit(artifacts: Artifacts, analyzer: str, epoch: int, file: h5py.File) -> None:
+def _units(artifacts: Artifacts, analyzer: str) -> list[Unit]:
+    over_series = artifacts.of_series(analyzer)
+    return [over_series] if over_series is not None else list(artifacts.units(analyzer).values())
+
+
+def _copy_unit(artifacts: Artifacts, analyzer: str, place: str, file: h5py.File) -> None:
     for attempt in range(ATTEMPTS):
-        unit = artifacts.units(analyzer).get(epoch)
+        unit = next((unit for unit in _units(artifacts, analyzer) if unit.place == place), None)
         try:
             if unit is None:
-                raise Vanished(f"The unit of {analyzer} at epoch {epoch} was removed meanwhile, in {artifacts.folder}.")
+                raise Vanished(f"The unit of {analyzer} at {place} was removed meanwhile, in {artifacts.folder}.")
             check_unit(unit, analyzer)
             with open_trusted(unit.path) as source:
-                _copy_group(source[f"{epoch:08d}/{analyzer}"], file)
+                _copy_group(source[f"{place}/{analyzer}"], file)
             return
         except Vanished:
             if attempt == ATTEMPTS - 1:

@@ -59,7 +59,7 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
     with publish_hdf5(folder / SERIES_FILE) as out:
         for position, unit in enumerate(units):
             with open_trusted(unit.path) as file:
-                (group,) = file[f"{unit.epoch:08d}"].values()
+                (group,) = file[unit.place].values()
                 if position == 0:
                     dims = _copy_axes(group, out)
                 _check_axes(group, out)

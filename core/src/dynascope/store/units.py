@@ -1,7 +1,8 @@
-"""One unit of analysis on disk: an immutable HDF5 file with one analyzer's arrays of one checkpoint.
+"""One unit of analysis on disk: an immutable HDF5 file with one analyzer's arrays.
 
-The file's name carries the epoch and a digest of its stamp, so that a listing of the folder tells what is
-there, what is fresh and what is stale, without opening a file.
+They are of one checkpoint, of the series of checkpoints, or of several variants: that is the unit's place. The file's
+name carries the place and a digest of its stamp, so that a listing of the folder tells what is there, what is fresh
+and what is stale, without opening a file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,20 +23,24 @@ import h5py
 import numpy as np
 
 from dynascope.contract.analyzer import Output
-from dynascope.digest import digest_of, plain, stream_of
+from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError
 from dynascope.store.atomic import publish
 
 __all__ = [
+    "SERIES",
     "OtherFormat",
     "Stamp",
     "Stamps",
     "Unit",
     "Vanished",
+    "all_units",
     "changed_since",
     "has_units",
     "list_units",
+    "list_wholes",
     "open_trusted",
+    "place_of",
     "publish_hdf5",
     "stamp_of",
     "unchecked_digest",
@@ -46,8 +52,12 @@ FORMAT = 1
 LIBVER = ("v110", "v110")
 """Bounds that HDF5 1.10 and newer, netCDF-C and h5netcdf can read."""
 DEEPEST = 2
-"""How deep groups lie: ``/<epoch>/<analyzer>``."""
+"""How deep groups lie: ``/<place>/<analyzer>``."""
+SERIES = "series"
+"""The place of what is measured over all checkpoints of a variant."""
 FILE_NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.h5")
+WHOLE_NAME = re.compile(r"(series|variants-[0-9a-f]{8})-([0-9a-f]{16})\.h5")
+"""Of a unit of several checkpoints, or of several variants."""
 
 Array = np.ndarray[Any, Any]
 
@@ -66,12 +76,19 @@ class OtherFormat(ArtifactError):
 
 @dataclass(frozen=True)
 class Stamp:
-    """Everything that decides an analyzer's numbers. Two units with one stamp hold the same arrays."""
+    """Everything that decides an analyzer's numbers. Two units with one stamp hold the same arrays.
+
+    Attributes:
+        place: ``place_of`` the checkpoint's epoch, ``SERIES``, or ``variants-`` and a digest of their names.
+        checkpoint_sha256: of the weights; where several checkpoints are measured, of all of theirs.
+        context_sha256: of the facts of the family, of where its sites are, and of the stamps of what is read of other
+            analyzers.
+    """
 
     family: str
     family_version: str
     variant: str
-    epoch: int
+    place: str
     analyzer: str
     analyzer_version: int
     plugin_version: str
@@ -81,66 +98,98 @@ class Stamp:
     checkpoint_sha256: str
     context_sha256: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The first 16 hexadecimal digits of the stamp's SHA-256: what the file's name carries."""
-        return digest_of(self)[:16]
+        shared = {name: value for name, value in asdict(self).items() if name not in PER_CHECKPOINT}
+        return _digest(digest_of(shared), self.place, self.checkpoint_sha256)
+
+
+CORE_AXES = {"epoch": "number of optimizer updates", "variant": "name of the variant"}
+PER_CHECKPOINT = ("place", "checkpoint_sha256")
+
+
+def _digest(shared: str, place: str, checkpoint: str) -> str:
+    return hashlib.sha256(f"{shared} {place} {checkpoint}".encode()).hexdigest()[:16]
 
 
 class Stamps:
-    """The stamps of one analyzer of one variant: they differ in epoch and checkpoint only.
+    """The stamps of one analyzer of one variant: they differ in place and checkpoint only.
 
-    A plan compares a hundred thousand of them with what is stored: their digests are made from the parts that they
-    share, and no stamp is made for a unit that is fresh.
+    A plan compares a hundred thousand of them with what is stored: what they share is digested once, and no stamp is
+    made for a unit that is fresh.
     """
-
-    EPOCH, CHECKPOINT = -987_654_321, "a checkpoint's digest"
 
     def __init__(self, **shared: Any) -> None:
         self._shared = shared
-        stream = stream_of(Stamp(**shared, epoch=self.EPOCH, checkpoint_sha256=self.CHECKPOINT))
-        self._before, rest = stream.split(plain(self.CHECKPOINT))
-        self._between, self._after = rest.split(plain(self.EPOCH))
+        self._digest = digest_of(shared)
 
-    def at(self, epoch: int, checkpoint: str) -> Stamp:
-        """Return the stamp of an epoch."""
-        return Stamp(**self._shared, epoch=epoch, checkpoint_sha256=checkpoint)
+    def at(self, place: str, checkpoint: str) -> Stamp:
+        """Return the stamp of a place."""
+        return Stamp(**self._shared, place=place, checkpoint_sha256=checkpoint)
 
-    def digest(self, epoch: int, checkpoint: str) -> str:
-        """Return ``at(epoch, checkpoint).digest``."""
-        whole = b"".join((self._before, plain(checkpoint), self._between, plain(epoch), self._after))
-        return hashlib.sha256(whole).hexdigest()[:16]
+    def digest(self, place: str, checkpoint: str) -> str:
+        """Return ``at(place, checkpoint).digest``."""
+        return _digest(self._digest, place, checkpoint)
+
+
+def place_of(epoch: int) -> str:
+    """Return the place of a checkpoint, as files and groups are named: ``"00009100"``."""
+    return f"{epoch:08d}"
 
 
 class Unit(NamedTuple):
     """A unit as the listing of its folder shows it."""
 
-    epoch: int
+    place: str
     digest: str
     folder: Path
 
     @property
+    def epoch(self) -> int:
+        """Of which checkpoint it is."""
+        return int(self.place)
+
+    @property
     def path(self) -> Path:
         """Its file. Made when it is asked for: a plan lists a hundred thousand units, and opens few."""
-        return self.folder / f"{self.epoch:08d}-{self.digest}.h5"
+        return self.folder / f"{self.place}-{self.digest}.h5"
 
 
 def list_units(folder: Path) -> dict[int, list[Unit]]:
-    """Return the units in an analyzer's folder by epoch, ascending.
+    """Return the units of checkpoints in an analyzer's folder by epoch, ascending.
 
     An epoch has one unit, except between the publication of a new one and the removal of the stale one.
     """
     found: dict[int, list[Unit]] = {}
+    for match in _matches(folder, FILE_NAME):
+        found.setdefault(int(match[1]), []).append(Unit(match[1], match[2], folder))
+    return found
+
+
+def list_wholes(folder: Path) -> dict[str, list[Unit]]:
+    """Return the units over the series, or over variants, in an analyzer's folder by place."""
+    found: dict[str, list[Unit]] = {}
+    for match in _matches(folder, WHOLE_NAME):
+        found.setdefault(match[1], []).append(Unit(match[1], match[2], folder))
+    return found
+
+
+def all_units(folder: Path) -> list[Unit]:
+    """Return all units in an analyzer's folder, by place."""
+    return [unit for group in (*list_units(folder).values(), *list_wholes(folder).values()) for unit in group]
+
+
+def _matches(folder: Path, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Yield the names in a folder that fit, sorted: names alone, as this is on the way of every read."""
     try:
-        # Names alone, without a Path for each: this is on the way of every read.
         names = sorted(os.listdir(folder))  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError):
-        return found
+        return
     for name in names:
-        match = FILE_NAME.fullmatch(name)
+        match = pattern.fullmatch(name)
         if match:
-            found.setdefault(int(match[1]), []).append(Unit(int(match[1]), match[2], folder))
-    return found
+            yield match
 
 
 def stamp_of(unit: Unit) -> dict[str, Any]:
@@ -151,10 +200,10 @@ def stamp_of(unit: Unit) -> dict[str, Any]:
     """
     with open_trusted(unit.path) as file:
         try:
-            (group,) = file[f"{unit.epoch:08d}"].values()
+            (group,) = file[unit.place].values()
         except (KeyError, ValueError):
             raise ArtifactError(
-                f"Artifact {unit.path} holds no unit of epoch {unit.epoch}. Delete it and run `dynascope analyze`."
+                f"Artifact {unit.path} holds no unit of {unit.place}. Delete it and run `dynascope analyze`."
             ) from None
         return dict(group.attrs)
 
@@ -177,14 +226,20 @@ def changed_since(unit: Unit, wanted: Stamp) -> list[str]:
 
 def has_units(folder: Path) -> bool:
     """Tell whether an analyzer's folder holds a unit."""
-    try:
-        return any(FILE_NAME.fullmatch(name) for name in os.listdir(folder))  # noqa: PTH208
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    return any(any(_matches(folder, pattern)) for pattern in (FILE_NAME, WHOLE_NAME))
 
 
-def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> Path:
+def write_unit(
+    folder: Path,
+    stamp: Stamp,
+    outputs: Mapping[str, Output],
+    arrays: Mapping[str, Array],
+    coordinates: Mapping[str, Array] | None = None,
+) -> Path:
     """Check an analyzer's arrays against its declaration, publish them, and remove the units they replace.
+
+    Args:
+        coordinates: of axes that are the core's: the probe's, ``epoch``, ``variant``.
 
     Returns:
         The published file.
@@ -194,18 +249,21 @@ def write_unit(folder: Path, stamp: Stamp, outputs: Mapping[str, Output], arrays
         WorkspaceError: the disk is full or cannot be written to.
     """
     arrays = _checked(outputs, arrays)
-    sizes = _axis_sizes(outputs, arrays)
-    path = folder / f"{stamp.epoch:08d}-{stamp.digest}.h5"
+    given = coordinates or {}
+    sizes = _axis_sizes(outputs, arrays, given)
+    path = Unit(stamp.place, stamp.digest, folder).path
     # Listed before: a unit that another process publishes meanwhile is not ours to remove.
-    replaced = [unit.path for unit in list_units(folder).get(stamp.epoch, ()) if unit.path != path]
+    replaced = [unit.path for unit in all_units(folder) if unit.place == stamp.place and unit.path != path]
     with publish_hdf5(path) as file:
         file.attrs["Conventions"] = "CF-1.11"
         file.attrs["dynascope_format"] = FORMAT
-        group = file.create_group(f"{stamp.epoch:08d}/{stamp.analyzer}", track_order=True)
+        group = file.create_group(f"{stamp.place}/{stamp.analyzer}", track_order=True)
         for key, value in asdict(stamp).items():
             group.attrs[key] = value
+        if stamp.place.isdigit():
+            group.attrs["epoch"] = int(stamp.place)
         group.attrs["created"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        unchecked = {dim: _write_axis(group, dim, size, outputs, arrays) for dim, size in sizes.items()}
+        unchecked = {dim: _write_axis(group, dim, size, outputs, arrays, given) for dim, size in sizes.items()}
         for name, output in outputs.items():
             if name not in sizes:
                 unchecked[name] = _write_array(group, name, output, arrays[name])
@@ -325,8 +383,11 @@ def _checked(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict
     return checked
 
 
-def _axis_sizes(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict[str, int]:
-    sizes: dict[str, int] = {}
+def _axis_sizes(
+    outputs: Mapping[str, Output], arrays: Mapping[str, Array], given: Mapping[str, Array]
+) -> dict[str, int]:
+    used = {dim for output in outputs.values() for dim in output.dims}
+    sizes = {dim: len(values) for dim, values in given.items() if dim in used}
     for name, output in outputs.items():
         for dim, size in zip(output.dims, arrays[name].shape, strict=True):
             if sizes.setdefault(dim, size) != size:
@@ -335,15 +396,22 @@ def _axis_sizes(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> d
 
 
 def _write_axis(
-    group: h5py.Group, dim: str, size: int, outputs: Mapping[str, Output], arrays: Mapping[str, Array]
+    group: h5py.Group,
+    dim: str,
+    size: int,
+    outputs: Mapping[str, Output],
+    arrays: Mapping[str, Array],
+    given: Mapping[str, Array],
 ) -> dict[str, Any]:
-    """Write the coordinates of an axis: the output of the same name, or whole numbers from the index base.
+    """Write the coordinates of an axis: those given, the output of its name, or whole numbers from the index base.
 
     Returns:
         What of it has no checksum, as in ``unchecked_digest``.
     """
     own = outputs.get(dim)
-    if own is not None and own.dims == (dim,):
+    if dim in given:
+        values, units, description = np.asarray(given[dim]), "1", CORE_AXES.get(dim, f"{dim} of the probe")
+    elif own is not None and own.dims == (dim,):
         values, units, description = arrays[dim], own.units, own.description
     else:
         base = max((output.index_base.get(dim, 0) for output in outputs.values()), default=0)

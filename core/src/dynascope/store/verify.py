@@ -16,12 +16,13 @@ from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import leftovers
 from dynascope.store.series import SERIES_FILE, is_current
 from dynascope.store.units import (
+    SERIES,
     OtherFormat,
     Stamp,
     Unit,
     Vanished,
+    all_units,
     changed_since,
-    list_units,
     open_trusted,
     unchecked_digest,
     whole,
@@ -61,13 +62,13 @@ class Wanted:
 
     Attributes:
         checkpoints: the epochs that have a checkpoint.
-        stamps: for each analyzer, the stamp that its unit would have now, by epoch.
+        stamps: for each analyzer, the stamp that its unit would have now, by place.
         gone: analyzers that would make nothing any more, with the reason.
         undecided: analyzers of which that cannot be told, with the reason; their units are left in peace.
     """
 
     checkpoints: frozenset[int]
-    stamps: Mapping[str, Mapping[int, Stamp]] = field(default_factory=dict)
+    stamps: Mapping[str, Mapping[str, Stamp]] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
     undecided: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,7 +103,7 @@ def verify_folder(artifacts: Artifacts, wanted: Wanted | None = None) -> Verific
     units = series = 0
     for folder in _folders(artifacts.folder):
         findings += _strangers(folder, folders=False)
-        listed = [unit for group in list_units(folder).values() for unit in group]
+        listed = all_units(folder)
         units += len(listed)
         broken = [found for unit in listed if (found := _looked_at(unit, folder.name)) is not None]
         findings += broken
@@ -171,16 +172,16 @@ def _checked(file: h5py.File, unit: Unit, analyzer: str) -> Stamp:
     def damaged(seen: str) -> ArtifactError:
         return ArtifactError(f"Artifact {unit.path} is damaged: {seen}.")
 
-    place = f"{unit.epoch:08d}"
-    found = [f"{epoch}/{name}" for epoch in file for name in file[epoch]]
+    place = unit.place
+    found = [f"{group}/{name}" for group in file for name in file[group]]
     if found != [f"{place}/{analyzer}"]:
         raise damaged(f"it holds {', '.join(found) or 'nothing'} instead of {place}/{analyzer}")
     group = file[f"{place}/{analyzer}"]
     stamp = _stamp(group)
     if stamp is None or stamp.digest != unit.digest:
         raise damaged("its stamp does not have the digest that its name states")
-    if (stamp.epoch, stamp.analyzer) != (unit.epoch, analyzer):
-        raise damaged(f"its stamp is of {stamp.analyzer} at epoch {stamp.epoch}")
+    if (stamp.place, stamp.analyzer) != (place, analyzer):
+        raise damaged(f"its stamp is of {stamp.analyzer} at {stamp.place}")
     for name, dataset in group.items():
         whole(dataset)
         for number, axis in enumerate([] if dataset.is_scale else dataset.dims):
@@ -237,7 +238,7 @@ def _differs(series: h5py.File, analyzer: str, units: Sequence[Unit]) -> str:
         if series["epoch"][place] != unit.epoch:
             return "epoch"
         with open_trusted(unit.path) as file:
-            group = file[f"{unit.epoch:08d}/{analyzer}"]
+            group = file[f"{unit.place}/{analyzer}"]
             for name in names:
                 stacked = series[name][()] if series[name].is_scale else series[name][place]
                 if not _equal(stacked, group[name][()]):
@@ -263,16 +264,21 @@ def _unwanted(folder: Path, wanted: Wanted, why: bool = True) -> Iterator[Findin
     if analyzer in wanted.undecided:
         return
     stamps = wanted.stamps.get(analyzer, {})
-    for epoch, units in list_units(folder).items():
-        digests = {unit.digest for unit in units}
-        for unit in units:
-            if epoch not in wanted.checkpoints:
-                yield Finding("orphaned", unit.path, f"There is no checkpoint of epoch {epoch} any more.")
-            elif analyzer in wanted.gone:
-                yield Finding("orphaned", unit.path, wanted.gone[analyzer])
-            elif epoch in stamps and unit.digest != stamps[epoch].digest:
-                reason = "A newer one is there." if stamps[epoch].digest in digests else ""
-                yield Finding("stale", unit.path, reason or (_difference(unit, stamps[epoch]) if why else "Stale."))
+    units = all_units(folder)
+    there = {(unit.place, unit.digest) for unit in units}
+    over_series = SERIES in stamps
+    for unit in units:
+        stamp = stamps.get(unit.place)
+        if unit.place != SERIES and unit.epoch not in wanted.checkpoints:
+            yield Finding("orphaned", unit.path, f"There is no checkpoint of epoch {unit.epoch} any more.")
+        elif analyzer in wanted.gone:
+            yield Finding("orphaned", unit.path, wanted.gone[analyzer])
+        elif stamps and over_series != (unit.place == SERIES):
+            now = "over the series" if over_series else "each checkpoint"
+            yield Finding("orphaned", unit.path, f"Analyzer {analyzer} measures {now} now.")
+        elif stamp is not None and unit.digest != stamp.digest:
+            reason = "A newer one is there." if (stamp.place, stamp.digest) in there else ""
+            yield Finding("stale", unit.path, reason or (_difference(unit, stamp) if why else "Stale."))
 
 
 def _difference(unit: Unit, wanted: Stamp) -> str:
@@ -290,7 +296,7 @@ def _strangers(folder: Path, *, folders: bool) -> Iterator[Finding]:
     for path, machine in left.items():
         where = f"machine {machine}; if nothing writes it there any more, delete it" if machine else "a dead process"
         yield Finding("leftover", path, f"A temporary file of {where}.")
-    expected = {SERIES_FILE, *(unit.path.name for group in list_units(folder).values() for unit in group)}
+    expected = {SERIES_FILE, *(unit.path.name for unit in all_units(folder))}
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         temporary = entry.name.startswith(".") and entry.name.endswith(".tmp")
         fits = entry.is_dir() if folders else entry.name in expected and entry.is_file()

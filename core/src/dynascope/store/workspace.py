@@ -12,6 +12,7 @@ from dynascope.contract.config import Config
 from dynascope.errors import DynascopeError, InvalidSetting, UnknownName, WorkspaceError
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
+from dynascope.store.comparisons import Comparisons
 from dynascope.store.family_file import DeclaredFamily, as_provided, read_family_file, write_family_file
 from dynascope.store.variant import Variant
 
@@ -193,6 +194,24 @@ class Workspace:
 
         chosen = self.variants() if variants is None else variants
         return table_of([one if isinstance(one, Variant) else self.variant(one) for one in chosen], columns, probe)
+
+    def comparisons(self, family: str | None = None, probe: str | None = None) -> Comparisons:
+        """Return what was measured over variants of a family beside each other.
+
+        Args:
+            family: its name; the only one that has variants by default.
+            probe: under which; the family's default probe by default.
+
+        Raises:
+            InvalidSetting: there are variants of several families, or of none.
+            UnknownName: there is no such family.
+        """
+        names = [family] if family is not None else sorted({folder.parent.name for folder in self._variant_folders()})
+        if len(names) != 1:
+            raise InvalidSetting(f"Name a family; {', '.join(names) or 'none'} has variants here.")
+        declared = self.family(names[0])
+        folder = _inside(self.path / "results", declared.name) / "comparisons"
+        return Comparisons(folder / (probe or declared.probe))
 
     def broken_variants(self) -> list[Unreadable]:
         """Return the result folders that cannot be read, with the reason."""

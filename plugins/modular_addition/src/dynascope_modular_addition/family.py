@@ -14,6 +14,7 @@ from dynascope_fourier import CyclicGroup
 from dynascope_modular_addition.probes import pair_tokens
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
 __all__ = ["ModularAddition1Layer"]
@@ -94,6 +95,7 @@ class ModularAddition1Layer(Family):
     }
     draws = frozenset({"seed", "data_seed"})
     default_probe = "full_grid"
+    row_facts = ("label", "train", "test")
 
     def init(self, config: Config) -> dict[str, Tensor]:
         from dynascope_modular_addition import model
@@ -144,6 +146,23 @@ class ModularAddition1Layer(Family):
         inputs = torch.from_numpy(pair_tokens(p))
         labels = inputs[:, :2].sum(dim=1) % p
         return Dataset(inputs[train], labels[train], inputs[test], labels[test])
+
+    def answers(self, config: Config, output: Tensor) -> Tensor:
+        """Return the logits of the number tokens at ``=``: a recipe that can also answer ``=`` has one more."""
+        return output[:, -1, : config.parameters.p]
+
+    def rows(self, config: Config, inputs: np.ndarray[Any, Any]) -> Mapping[str, np.ndarray[Any, Any]]:
+        """Return the right answer to each pair, and whether it is trained on."""
+        import numpy as np
+
+        from dynascope_modular_addition.splits import order_of
+
+        p = config.parameters.p
+        a, b = inputs[:, 0].astype(np.int64), inputs[:, 1].astype(np.int64)
+        trained = np.zeros(p * p, dtype=np.int8)
+        trained[np.asarray(order_of(config)[0])] = 1
+        train = trained[a * p + b]
+        return {"label": (a + b) % p, "train": train, "test": 1 - train}
 
     def context(self, config: Config) -> Mapping[str, Any]:
         """The number tokens 0..p-1 are the elements of Z_p."""

@@ -1,0 +1,200 @@
+"""What a process needs to compute units of one variant under one probe."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dynascope.analysis.binding import Bound, Place
+from dynascope.analysis.forward import MEMORY, Found, Model
+from dynascope.analysis.plan import Ledger, Plan
+from dynascope.analysis.series import StoredSeries, read_stored
+from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer, Step
+from dynascope.contract.probe import Batch
+from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows
+from dynascope.errors import Failure, WorkspaceError
+from dynascope.store.units import Stamp, write_unit
+from dynascope.store.variant import Variant
+
+__all__ = ["Desk"]
+
+log = logging.getLogger(__name__)
+
+Array = np.ndarray[Any, Any]
+
+
+class Desk:
+    """Computes units: reads, calls analyzers, and writes what they return.
+
+    Args:
+        variant, probe, batch: of what, on which inputs.
+        analyzers: those that are bound to them, by id.
+        epochs: of the checkpoints that the analysis was planned with, ascending.
+        ledger: which units are read of other analyzers.
+        memory: bytes that activations may take.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        probe: str,
+        batch: Batch,
+        analyzers: Mapping[str, Bound],
+        epochs: Sequence[int],
+        ledger: Ledger,
+        memory: int = MEMORY,
+    ) -> None:
+        self.variant, self.batch, self.analyzers = variant, batch, analyzers
+        self.epochs, self.ledger = epochs, ledger
+        self.artifacts = variant.artifacts_of(probe)
+        self.model = Model(variant, batch, memory)
+
+    @classmethod
+    def of(cls, work: Plan, memory: int = MEMORY) -> Desk:
+        """Return the desk of a plan."""
+        analyzers = {bound.id: bound for bound in work.analyzers}
+        return cls(work.variant, work.probe, work.batch, analyzers, list(work.checkpoints), work.ledger, memory)
+
+    def checkpoint(self, epoch: int, stamps: Sequence[Stamp]) -> list[Failure]:
+        """Compute units of one checkpoint, each after what it reads; return what failed.
+
+        Raises:
+            WorkspaceError: the disk is full, or cannot be written to: the next unit would meet that too.
+        """
+        file = self.variant.checkpoint_folder.file(epoch)
+        try:
+            at_epoch = _AtEpoch(self, epoch, [self.analyzers[stamp.analyzer] for stamp in stamps])
+        except WorkspaceError:
+            raise
+        except Exception as error:  # one unusable checkpoint must not stop the others
+            return [Failure("", epoch, file, error)]
+        failures = []
+        for stamp in stamps:
+            bound = self.analyzers[stamp.analyzer]
+            try:
+                arrays = at_epoch.arrays(bound)
+                axes = {axis: self.batch.axes[axis] for axis in bound.analyzer.probe_axes}
+                self._write(bound, stamp, arrays, axes)
+            except WorkspaceError:
+                raise
+            except Exception as error:  # any error of a plug-in is reported, with its place, at the end
+                log.debug("Unit failed.", exc_info=error)
+                failures.append(Failure(_who(bound), epoch, file, error))
+        return failures
+
+    def series(self, stamp: Stamp) -> list[Failure]:
+        """Compute one unit over the series; return what failed.
+
+        Raises:
+            WorkspaceError: as ``checkpoint``.
+        """
+        bound = self.analyzers[stamp.analyzer]
+        analyzer = bound.analyzer
+        assert isinstance(analyzer, SeriesAnalyzer)
+        try:
+            series = StoredSeries(self.variant, self.batch, self.artifacts, bound, self.epochs, self.ledger)
+            self._write(bound, stamp, analyzer.analyze(series), {"epoch": series.epochs})
+        except WorkspaceError:
+            raise
+        except Exception as error:
+            log.debug("Unit failed.", exc_info=error)
+            return [Failure(_who(bound), None, self.variant.checkpoint_folder.path, error)]
+        return []
+
+    def _write(self, bound: Bound, stamp: Stamp, arrays: Mapping[str, Array], axes: Mapping[str, Array]) -> None:
+        write_unit(self.artifacts.folder / bound.id, stamp, bound.analyzer.outputs, arrays, axes)
+
+
+class _AtEpoch:
+    """One checkpoint at a desk: everything that its analyzers read of the model, from at most one pass."""
+
+    def __init__(self, desk: Desk, epoch: int, analyzers: Sequence[Bound]) -> None:
+        self._desk, self._epoch = desk, epoch
+        self._sliced: dict[str, Any] = {}
+        self._weights = desk.model.weights(epoch)
+        places = list(dict.fromkeys(place for bound in analyzers for place in bound.places.values()))
+        self._found = desk.model.without_pass(self._weights, places)
+        passing = [place for place in places if isinstance(place, (Activation, Logits, Gradient))]
+        if not passing:
+            return
+        whole = {place for one in analyzers if not _takes_slices(one) for place in one.places.values()}
+        for rows, found, complete in desk.model.passes(epoch, self._weights, passing, whole):
+            for bound in filter(_takes_slices, analyzers):
+                self._take(bound, rows, found)
+            self._found.update(complete)
+
+    def arrays(self, bound: Bound) -> Mapping[str, Array]:
+        """Return what an analyzer makes of the checkpoint."""
+        analyzer = bound.analyzer
+        assert isinstance(analyzer, Analyzer)
+        if isinstance(analyzer, SlicedAnalyzer) and _takes_slices(bound):
+            so_far = self._sliced[bound.id]
+            if isinstance(so_far, Exception):
+                raise so_far
+            places = {read: place for read, place in bound.places.items() if not _has_rows(place) or _is_sum(place)}
+            return analyzer.finish(self._step(bound, self._read(places, self._found)), so_far)
+        return analyzer.analyze(self._step(bound, self._read(bound.places, self._found)))
+
+    def _take(self, bound: Bound, rows: slice, found: Found) -> None:
+        so_far = self._sliced.get(bound.id)
+        if isinstance(so_far, Exception):
+            return
+        analyzer = bound.analyzer
+        assert isinstance(analyzer, SlicedAnalyzer)
+        places = {read: place for read, place in bound.places.items() if not _is_sum(place)}
+        there: Found = {**self._found, **found}
+        for place, array in self._found.items():
+            if isinstance(place, Rows) and not isinstance(array, Exception):
+                there[place] = array[rows]
+        try:
+            reads = self._read(places, there)
+            self._sliced[bound.id] = analyzer.take(self._step(bound, reads, rows), so_far)
+        except Exception as error:  # it is reported where the unit is due
+            self._sliced[bound.id] = error
+
+    def _read(self, places: Mapping[Read, Place], found: Found) -> dict[Read, Array]:
+        reads: dict[Read, Array] = {}
+        for read, place in places.items():
+            if not isinstance(place, AllWeights):
+                array = found[place]
+                if isinstance(array, Exception):
+                    raise array
+                reads[read] = array
+        return reads
+
+    def _step(self, bound: Bound, reads: dict[Read, Array], rows: slice | None = None) -> Step:
+        desk = self._desk
+        for stored in bound.stored if rows is None or not _takes_slices(bound) else ():
+            epoch = self._epoch if stored.at is None else None
+            reads[stored] = read_stored(desk.artifacts, desk.ledger, stored, every=stored.at == "every", epoch=epoch)
+        return Step(
+            epoch=self._epoch,
+            config=desk.variant.config,
+            context=bound.context,
+            batch=desk.batch,
+            arrays=reads,
+            weights=self._weights if AllWeights() in bound.places.values() else {},
+            rows=slice(0, len(desk.batch.inputs)) if rows is None else rows,
+        )
+
+
+def _takes_slices(bound: Bound) -> bool:
+    return isinstance(bound.analyzer, SlicedAnalyzer) and any(map(_has_rows, bound.places.values()))
+
+
+def _has_rows(place: Place) -> bool:
+    return isinstance(place, (Activation, Logits, Rows)) or (
+        isinstance(place, Gradient) and isinstance(place.at, Activation)
+    )
+
+
+def _is_sum(place: Place) -> bool:
+    """Tell whether something is a sum over all rows, and so complete with the last slice only."""
+    return isinstance(place, Gradient) and not isinstance(place.at, Activation)
+
+
+def _who(bound: Bound) -> str:
+    return f"{bound.id} {bound.provided.plugin_version}"

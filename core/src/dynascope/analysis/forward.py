@@ -1,0 +1,293 @@
+"""The shared forward pass: everything that some analyzer reads of one checkpoint, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from dynascope.analysis.binding import Place
+from dynascope.contract.probe import Batch
+from dynascope.contract.reads import Activation, Gradient, Logit, Logits, Loss, Rows, Weight
+from dynascope.errors import CheckpointError, InvalidSetting, UnknownName
+from dynascope.store.variant import Variant
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["MEMORY", "Found", "Model"]
+
+Array = np.ndarray[Any, Any]
+Found: TypeAlias = dict[Place, Array | Exception]
+"""What was read at each place. One that the model does not have holds the error: it is for those who read it."""
+
+MEMORY = 4 * 1024**3
+"""Bytes that activations may take, unless another budget is set."""
+
+
+class Model:
+    """The hooked model of a variant, built once; each checkpoint replaces its weights.
+
+    Args:
+        variant, batch: of what, on which inputs.
+        memory: bytes that the pass may take: rows of the probe go through in slices that fit.
+    """
+
+    def __init__(self, variant: Variant, batch: Batch, memory: int = MEMORY) -> None:
+        self.variant, self.batch, self.memory = variant, batch, memory
+        self._module: nn.Module | None = None
+
+    def weights(self, epoch: int) -> dict[str, Array]:
+        """Return the weights of a checkpoint, read-only.
+
+        Raises:
+            CheckpointError: it is damaged.
+        """
+        return _frozen(self.variant.checkpoint_folder.read(epoch))
+
+    def without_pass(self, weights: Mapping[str, Array], places: Iterable[Place]) -> Found:
+        """Return what is read of the weights and of the inputs alone."""
+        found: Found = {}
+        for place in places:
+            if isinstance(place, Weight):
+                if place.name in weights:
+                    found[place] = weights[place.name][: place.rows]
+                else:
+                    found[place] = UnknownName(f"weight of {self.variant.family.name}", place.name, weights)
+            elif isinstance(place, Rows):
+                try:
+                    found[place] = self._facts[place.fact]
+                except InvalidSetting as error:
+                    found[place] = error
+        return found
+
+    def passes(
+        self, epoch: int, weights: Mapping[str, Array], places: Sequence[Place], whole: Iterable[Place]
+    ) -> Iterator[tuple[slice, Found, Found]]:
+        """Yield slices of the probe's rows with what is read of them, from one forward pass in all.
+
+        With the last slice comes what is read of all rows; before, that is empty.
+
+        Args:
+            places: activations, logits and gradients.
+            whole: those of them that some analyzer needs of all rows at once; gradients at weights, which are sums
+                over the rows, are always complete with the last slice.
+
+        Raises:
+            CheckpointError: the weights do not fit the family.
+        """
+        module = self._loaded(epoch, weights)
+        count = len(self.batch.inputs)
+        size = max(1, min(count, self.memory // (_bytes_per_row(weights, self.batch) * _copies(places))))
+        kept = _Kept(count, self.memory, set(whole))
+        for first in range(0, count, size):
+            rows = slice(first, min(first + size, count))
+            found = _frozen(self._pass(module, rows, places))
+            yield rows, found, kept.add(rows, found)
+
+    def _loaded(self, epoch: int, weights: Mapping[str, Array]) -> Any:
+        import torch
+
+        # The module takes copies: what analyzers see is read-only.
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
+        family = self.variant.family.base
+        try:
+            if self._module is None:
+                self._module = family.hooked(self.variant.config, tensors)
+            else:
+                family.reload(self._module, tensors)
+        except (RuntimeError, KeyError) as error:
+            raise CheckpointError(
+                f"{self.variant.checkpoint_folder.file(epoch)} does not fit family {self.variant.family.name}: {error}"
+            ) from None
+        return self._module
+
+    @cached_property
+    def _facts(self) -> Mapping[str, Array]:
+        """What the family states about each row."""
+        facts = self.variant.family.base.rows(self.variant.config, self.batch.inputs)
+        for name, values in facts.items():
+            if len(values) != len(self.batch.inputs):
+                raise InvalidSetting(
+                    f"Family {self.variant.family.name} states {name!r} of {len(values)} rows; the probe has "
+                    f"{len(self.batch.inputs)}."
+                )
+        return _frozen({name: np.asarray(values) for name, values in facts.items()})
+
+    def _pass(self, module: Any, rows: slice, places: Sequence[Place]) -> Found:
+        """Send some rows through the model, and keep what is asked for."""
+        import torch
+
+        gradients = [place for place in places if isinstance(place, Gradient)]
+        seen: dict[Any, Tensor] = {}
+        found: Found = {}
+        hooks: dict[str, list[Activation]] = {}
+        for place in places:
+            hook = place.at if isinstance(place, Gradient) else place
+            if isinstance(hook, Activation):
+                if hook.hook in module.hook_dict:
+                    hooks.setdefault(hook.hook, []).append(hook)
+                else:
+                    family = self.variant.family.base.name
+                    found[place] = UnknownName(f"hook of family {family}", hook.hook, module.hook_dict)
+        parameters = module.state_dict(keep_vars=True) if gradients else {}
+        differentiated = {place.at.name for place in gradients if isinstance(place.at, Weight)}
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(name in differentiated)
+
+        def keeper(name: str) -> Callable[..., Tensor | None]:
+            def keep(value: Tensor, hook: Any) -> Tensor | None:
+                if not gradients:
+                    seen[name] = value
+                    return None
+                seen[name] = value if value.requires_grad else value.requires_grad_()
+                return value  # so that what follows is made of this very tensor
+
+            return keep
+
+        with torch.set_grad_enabled(bool(gradients)):
+            output = module.run_with_hooks(
+                torch.from_numpy(self.batch.inputs[rows]), fwd_hooks=[(name, keeper(name)) for name in hooks]
+            )
+            logits = self.variant.family.base.answers(self.variant.config, output)
+            for of in dict.fromkeys(place.of for place in gradients):
+                places_of = [place for place in gradients if place.of == of and place not in found]
+                found.update(self._gradients(of, logits, rows, places_of, seen, parameters))
+        for place in places:
+            if isinstance(place, Activation) and place not in found:
+                found[place] = _kept(seen[place.hook], place.position, place.dtype, place)
+            elif isinstance(place, Logits):
+                found[place] = _kept(logits, None, place.dtype, place)
+        return found
+
+    def _gradients(
+        self,
+        of: Loss | Logit,
+        logits: Tensor,
+        rows: slice,
+        places: Sequence[Gradient],
+        seen: Mapping[str, Tensor],
+        parameters: Mapping[str, Tensor],
+    ) -> Found:
+        """Differentiate one objective at all places that ask for it."""
+        import torch
+
+        found: Found = {}
+        leaves: dict[Gradient, Tensor] = {}
+        for place in places:
+            if isinstance(place.at, Activation):
+                leaves[place] = seen[place.at.hook]
+            elif isinstance(place.at, Weight) and place.at.name in parameters:
+                leaves[place] = parameters[place.at.name]
+            else:
+                name = getattr(place.at, "name", str(place.at))
+                found[place] = UnknownName(f"parameter of {self.variant.family.name}", name, parameters)
+        try:
+            value = self._objective(of, logits, rows)
+            results = torch.autograd.grad(value, list(leaves.values()), retain_graph=True, allow_unused=True)
+        except (InvalidSetting, RuntimeError, IndexError) as error:
+            return {**found, **dict.fromkeys(leaves, error)}
+        for (place, leaf), gradient in zip(leaves.items(), results, strict=True):
+            gradient = torch.zeros_like(leaf) if gradient is None else gradient
+            if isinstance(place.at, Activation):
+                found[place] = _kept(gradient, place.at.position, place.at.dtype, place)
+            elif isinstance(place.at, Weight):
+                found[place] = _kept(gradient[: place.at.rows], None, None, place)
+        return found
+
+    def _objective(self, of: Loss | Logit, logits: Tensor, rows: slice) -> Tensor:
+        """Return what is differentiated: the part of these rows in the mean loss, or the sum of their logits."""
+        import torch
+
+        family, config = self.variant.family.base, self.variant.config
+        if isinstance(of, Logit):
+            classes = self._facts[of.of] if isinstance(of.of, str) else np.asarray(of.of(config, self.batch))
+            return logits.gather(1, torch.from_numpy(classes[rows].astype(np.int64))[:, None]).sum()
+        weight = np.ones(len(self.batch.inputs)) if of.over is None else self._facts[of.over] != 0
+        if not weight.any():
+            raise InvalidSetting(f"No row of the probe is in {of.over!r}, so that there is no loss over them.")
+        chosen = torch.from_numpy(np.flatnonzero(weight[rows]))
+        labels = torch.from_numpy(self._facts["label"][rows].astype(np.int64))
+        if not len(chosen):
+            return 0 * logits.sum()
+        share = len(chosen) / float(weight.sum())
+        return share * family.loss(config, logits[chosen], labels[chosen])
+
+
+class _Kept:
+    """Joins what came in slices, where all rows are needed at once."""
+
+    def __init__(self, count: int, memory: int, whole: set[Place]) -> None:
+        self._count, self._memory, self._whole = count, memory, whole
+        self._joined: Found = {}
+
+    def add(self, rows: slice, found: Found) -> Found:
+        """Take in what is read of a slice; return what is read of all rows, with the last one."""
+        if rows == slice(0, self._count):
+            return found
+        if rows.start == 0:
+            self._check(rows, found)
+        for place, part in found.items():
+            before = self._joined.get(place)
+            if not (place in self._whole or _is_sum(place)) or isinstance(before, Exception):
+                continue
+            if isinstance(part, Exception) or (before is None and _is_sum(place)):
+                self._joined[place] = part
+            elif _is_sum(place):
+                self._joined[place] = before + part
+            else:
+                if before is None:
+                    before = self._joined[place] = np.empty((self._count, *part.shape[1:]), part.dtype)
+                before[rows] = part
+        return _frozen(self._joined) if rows.stop == self._count else {}
+
+    def _check(self, rows: slice, found: Found) -> None:
+        """Refuse what would not fit, before it is made."""
+        parts = {place: part for place, part in found.items() if place in self._whole and isinstance(part, np.ndarray)}
+        needed = sum(part.nbytes for part in parts.values()) * self._count // (rows.stop - rows.start)
+        if needed > self._memory:
+            error = InvalidSetting(
+                f"What the analyzers read of {self._count} rows takes {needed / 2**20:.1f} MiB, and "
+                f"{self._memory / 2**20:.1f} MiB are allowed. Allow more memory, choose fewer analyzers or a smaller "
+                "probe, or let the analyzer take its rows in slices (dynascope.SlicedAnalyzer)."
+            )
+            self._joined.update(dict.fromkeys(parts, error))
+
+
+def _kept(value: Tensor, position: int | None, dtype: str | None, place: Place) -> Array | Exception:
+    """Copy the part of a tensor that is asked for; the tensor itself is not kept alive."""
+    import torch
+
+    try:
+        part = value.detach() if position is None else value.detach()[:, position]
+    except IndexError as error:
+        return InvalidSetting(f"{place}: {error}.")
+    wanted = part.dtype if dtype is None else getattr(torch, dtype)
+    return part.to("cpu", wanted).contiguous().clone().numpy()
+
+
+def _is_sum(place: Place) -> bool:
+    return isinstance(place, Gradient) and isinstance(place.at, Weight)
+
+
+def _frozen(arrays: dict[Any, Any]) -> dict[Any, Any]:
+    for array in arrays.values():
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    return arrays
+
+
+def _bytes_per_row(weights: Mapping[str, Array], batch: Batch) -> int:
+    """Return about how many bytes all activations of one row take.
+
+    A product with a weight makes, at each position, a vector as long as one of its sides.
+    """
+    positions = max(1, int(np.prod(batch.inputs.shape[1:])))
+    return max(1, 4 * positions * sum(sum(array.shape) for array in weights.values()))
+
+
+def _copies(places: Sequence[Place]) -> int:
+    """Return how often activations are in memory at once: a second time as gradients."""
+    return 2 if any(isinstance(place, Gradient) for place in places) else 1

@@ -1,0 +1,332 @@
+"""Analyzers over the series, of the last checkpoint, and over variants: what they read, and when they are stale."""
+
+import shutil
+
+import numpy as np
+import pytest
+from registries import plugins
+from tiny import FAMILY, SCHEDULE, TINY
+
+import dynascope.analysis.forward as forward
+from dynascope import (
+    METRICS,
+    AllWeights,
+    AnalysisError,
+    Analyzer,
+    Output,
+    PluginError,
+    SeriesAnalyzer,
+    Stored,
+    UnknownName,
+    VariantsAnalyzer,
+    Weight,
+    Workspace,
+    analyze,
+    compare,
+    train,
+)
+from dynascope.analysis import plan
+from dynascope.plugins.declarations import check_declaration
+
+
+class Mean(Analyzer):
+    name = "mean"
+    description = "Mean of each neuron."
+    reads = ("neurons",)
+    outputs = {"mean": Output(("neuron",), "float32", "1", "mean"), "sum": Output((), "float64", "1", "sum")}
+
+    def analyze(self, step):
+        mean = step["neurons"].mean(axis=0)
+        return {"mean": mean, "sum": np.float64(mean.sum())}
+
+
+class AgainstLast(Analyzer):
+    name = "against_last"
+    description = "The mean beside that of the last checkpoint."
+    reads = ("neurons", Stored("test.mean/mean", at="last"))
+    outputs = {"difference": Output(("neuron",), "float32", "1", "mean minus the last one")}
+
+    def analyze(self, step):
+        return {"difference": step["neurons"].mean(axis=0) - step[Stored("test.mean/mean", at="last")]}
+
+
+class Drift(SeriesAnalyzer):
+    name = "drift"
+    description = "How the means move."
+    reads = (Stored("test.mean/mean"), Stored("test.mean/sum"), METRICS, AllWeights(), Weight("embed.weight", rows=3))
+    outputs = {
+        "distance": Output(("epoch",), "float64", "1", "distance of the means from the first"),
+        "size": Output(("epoch",), "float64", "1", "sum of squares of all weights"),
+        "largest_at": Output((), "int64", "epochs", "where the sum of means is largest"),
+        "measured": Output((), "int64", "1", "rows of metrics"),
+    }
+
+    def analyze(self, series):
+        means = series[Stored("test.mean/mean")]
+        assert means.shape == (len(series.epochs), series.config.architecture.d_mlp)
+        embedding = series[Weight("embed.weight", rows=3)]
+        assert embedding.shape == (len(series.epochs), 3, 16)
+        for place, epoch in enumerate(series.epochs):
+            np.testing.assert_array_equal(series.at(Stored("test.mean/mean"), int(epoch)), means[place])
+            np.testing.assert_array_equal(series.weights(int(epoch))["embed.weight"][:3], embedding[place])
+        return {
+            "distance": np.linalg.norm(means - means[0], axis=1),
+            "size": [sum(float((a**2).sum()) for a in series.weights(int(e)).values()) for e in series.epochs],
+            "largest_at": series.epochs[series[Stored("test.mean/sum")].argmax()],
+            "measured": len(series.metrics["test_loss"]),
+        }
+
+
+class AfterDrift(Analyzer):
+    name = "after_drift"
+    description = "The distance of the series, at each checkpoint."
+    reads = ("neurons", Stored("test.drift/distance"), Stored("test.mean/sum", at="every"))
+    outputs = {"share": Output((), "float64", "1", "neurons' sum, times the length of the series")}
+
+    def analyze(self, step):
+        distance, sums = step[Stored("test.drift/distance")], step[Stored("test.mean/sum", at="every")]
+        assert len(distance) == len(sums)
+        return {"share": float(step["neurons"].mean(axis=0).sum()) * len(sums)}
+
+
+class DriftOfDrift(SeriesAnalyzer):
+    name = "z_drift_of_drift"
+    description = "Reads the series and what comes after it."
+    reads = (Stored("test.drift/distance"), Stored("test.after_drift/share"))
+    outputs = {"total": Output((), "float64", "1", "sum")}
+
+    def analyze(self, series):
+        return {"total": series[Stored("test.drift/distance")].sum() + series[Stored("test.after_drift/share")].sum()}
+
+
+class Together(VariantsAnalyzer):
+    name = "together"
+    description = "Variants beside each other."
+    reads = (
+        Stored("test.drift/distance"),
+        Stored("test.mean/sum", at="last"),
+        Stored("test.mean/mean", at="every"),
+        METRICS,
+    )
+    needs = ("cyclic_group",)
+    outputs = {
+        "last_distance": Output(("variant",), "float64", "1", "distance at the end"),
+        "last_sum": Output(("variant",), "float64", "1", "sum at the end"),
+        "loss": Output(("variant",), "float64", "nats", "test loss at the end"),
+    }
+
+    def analyze(self, comparison):
+        distance, every = comparison[Stored("test.drift/distance")], comparison[Stored("test.mean/mean", at="every")]
+        for name in comparison.variants:
+            assert comparison.contexts[name]["cyclic_group"].order == comparison.configs[name].parameters.p
+            assert len(every[name]) == len(comparison.epochs[name])
+        return {
+            "last_distance": [distance[name][-1] for name in comparison.variants],
+            "last_sum": list(comparison[Stored("test.mean/sum", at="last")].values()),
+            "loss": [comparison.metrics[name]["test_loss"][-1] for name in comparison.variants],
+        }
+
+
+ALL = (Mean(), AgainstLast(), Drift(), AfterDrift(), DriftOfDrift())
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    variant = Workspace.create(tmp_path_factory.mktemp("tiers") / "workspace").new_variant(FAMILY, TINY)
+    train(variant, schedule=SCHEDULE)
+    return variant
+
+
+@pytest.fixture
+def variant(source, tmp_path):
+    """A trained variant without artifacts, with checkpoints at 0, 20 and 40."""
+    shutil.copytree(source.folder.parents[2], tmp_path / "workspace")
+    return Workspace(tmp_path / "workspace").variants()[0]
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """The number of forward passes."""
+    counted = []
+    original = forward.Model._pass
+    monkeypatch.setattr(forward.Model, "_pass", lambda self, *rest: counted.append(1) or original(self, *rest))
+    return counted
+
+
+def test_the_last_checkpoint_is_read_at_all_others_in_one_pass_for_each(variant, passes):
+    analyze(variant, plugins=plugins(Mean(), AgainstLast()))
+    assert len(passes) == 3
+    mean = variant.artifacts.series("test.mean/mean")
+    np.testing.assert_allclose(
+        variant.artifacts.series("test.against_last/difference"), mean - mean[-1].values, atol=1e-6
+    )
+
+
+def test_series_and_what_reads_them_are_computed_in_order_and_once(variant, passes):
+    work = analyze(variant, plugins=plugins(*ALL))
+    assert work.units == 3 * 3 + 2
+    assert len(passes) == 3 + 3  # once more through the checkpoints, after the series was there
+    artifacts = variant.artifacts
+    mean = artifacts.series("test.mean/mean").values
+    distance = artifacts.series("test.drift/distance")
+    np.testing.assert_allclose(distance, np.linalg.norm(mean - mean[0], axis=1), atol=1e-6)
+    assert list(distance["epoch"]) == [0, 20, 40]
+    assert artifacts.read("test.drift/measured").item() == 41
+    weights = variant.checkpoint_folder.read(20)
+    assert artifacts.read("test.drift/size", 20).sel(epoch=20).item() == pytest.approx(
+        sum(float((array**2).sum()) for array in weights.values())
+    )
+    share = artifacts.series("test.after_drift/share").values
+    assert artifacts.read("test.z_drift_of_drift/total").item() == pytest.approx(distance.sum().item() + share.sum())
+    passes.clear()
+    again = analyze(variant, plugins=plugins(*ALL))
+    assert (again.units, again.fresh, passes) == (0, 11, [])
+
+
+def test_what_a_series_reads_makes_it_stale(variant):
+    analyze(variant, plugins=plugins(*ALL))
+    newer = Mean()
+    newer.version = 2
+    found = plan(variant, plugins(newer, *ALL[1:]))
+    assert {name: counts.stale for name, counts in found.counts.items()} == {
+        "test.mean": 3, "test.against_last": 3, "test.drift": 1, "test.after_drift": 3, "test.z_drift_of_drift": 1
+    }  # fmt: skip
+    analyze(variant, plugins=plugins(newer, *ALL[1:]))
+    assert plan(variant, plugins(newer, *ALL[1:])).units == 0
+
+
+def test_a_new_checkpoint_makes_the_series_stale_and_nothing_else(variant):
+    analyze(variant, plugins=plugins(Mean(), Drift()))
+    train(variant, epochs=60, schedule="0:60:20")
+    work = plan(variant, plugins(Mean(), Drift()))
+    assert (work.fresh, work.missing, work.stale) == (3, 1, 1)
+    assert list(work.counts["test.drift"].reasons()) == ["checkpoint_sha256", "context_sha256"]
+    analyze(variant, plugins=plugins(Mean(), Drift()))
+    assert variant.artifacts.series("test.drift/distance").sizes["epoch"] == 4
+
+
+def test_some_epochs_alone_and_what_they_need(variant, passes):
+    work = analyze(variant, plugins=plugins(*ALL[:3]), epochs=[0])
+    assert variant.artifacts.epochs("test.mean") == [0, 40]  # the last one is read
+    assert variant.artifacts.epochs("test.against_last") == [0]
+    assert [one.analyzer for one in work.waiting] == ["test.drift"]
+    analyze(variant, plugins=plugins(*ALL[:3]), epochs=[0], analyzers=["drift"])  # asked for by name
+    assert variant.artifacts.epochs("test.mean") == [0, 20, 40]
+    assert variant.artifacts.series("test.drift/distance").sizes["epoch"] == 3
+
+
+def test_force_is_for_what_is_asked_for(variant, passes):
+    analyze(variant, plugins=plugins(*ALL[:3]))
+    passes.clear()
+    work = analyze(variant, plugins=plugins(*ALL[:3]), analyzers=["drift"], force=True)
+    assert (work.units, passes) == (1, [])
+
+
+def test_a_failure_at_the_last_checkpoint_is_told_by_what_reads_it(variant):
+    class Failing(Mean):
+        def analyze(self, step):
+            if step.epoch == 40:
+                raise ValueError("no mean")
+            return super().analyze(step)
+
+    with pytest.raises(AnalysisError) as raised:
+        analyze(variant, plugins=plugins(Failing(), AgainstLast(), Drift()))
+    told = [(failure.analyzer.split()[0], failure.epoch) for failure in raised.value.failures]
+    later = [("test.against_last", epoch) for epoch in (40, 0, 20)]
+    assert told == [("test.mean", 40), *later, ("test.drift", None)]
+    assert "all checkpoints" in str(raised.value)
+    analyze(variant, plugins=plugins(Mean(), AgainstLast(), Drift()))
+    assert variant.artifacts.read("test.drift/largest_at").item() in (0, 20, 40)
+
+
+def test_a_stale_unit_is_never_read_in_place_of_one_that_failed(variant):
+    analyze(variant, plugins=plugins(Mean(), AgainstLast()))
+
+    class Failing(Mean):
+        version = 2
+
+        def analyze(self, step):
+            raise ValueError("no mean")
+
+    with pytest.raises(AnalysisError) as raised:
+        analyze(variant, plugins=plugins(Failing(), AgainstLast()))
+    assert len(raised.value.failures) == 6
+
+
+def test_a_damaged_checkpoint_makes_a_series_wait(variant):
+    analyze(variant, plugins=plugins(Mean(), Drift()))
+    variant.checkpoint_folder.file(20).write_bytes(b"nothing")
+    work = plan(variant, plugins(Mean(), Drift()), force=True)
+    assert [(one.analyzer, one.reason) for one in work.waiting] == [("test.drift", "a checkpoint is damaged")]
+
+
+def test_reads_that_were_not_declared_are_one_clear_error(variant):
+    class Curious(SeriesAnalyzer):
+        name = "curious"
+        description = "Reads what it does not declare."
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, series):
+            for ask in (
+                lambda: series.metrics,
+                lambda: series[Stored("test.mean/sum")],
+                lambda: series.weights(0),
+            ):
+                with pytest.raises(UnknownName, match="no declared read"):
+                    ask()
+            return {"x": 0.0}
+
+    analyze(variant, plugins=plugins(Curious()))
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"reads": ("neurons",)}, "reads holds 'metrics', Weight, AllWeights, Stored"),
+        ({"outputs": {"x": Output(("variant",), "float64", "1", "x")}}, "the axis 'variant' belongs to the store"),
+        ({"reads": (Stored("test.mean/sum", at="first"),)}, "Stored is at None, 'last' or 'every'"),
+    ],
+)
+def test_what_a_series_analyzer_cannot_declare(change, rule):
+    with pytest.raises(PluginError, match=rule):
+        check_declaration(type("Wrong", (Drift,), change)())
+
+
+@pytest.fixture
+def several(tmp_path):
+    workspace = Workspace.create(tmp_path / "workspace")
+    for seed in (1, 2):
+        train(workspace.new_variant(FAMILY, {**TINY, "seed": seed}), schedule=SCHEDULE)
+    train(workspace.new_variant(FAMILY, {**TINY, "p": 7}), schedule="0:40:40")
+    return workspace
+
+
+def test_variants_are_compared_and_what_is_missing_of_each_is_computed(several):
+    known = plugins(Mean(), Drift(), Together())
+    found = compare(several.variants(), plugins=known)
+    loss = found.read("test.together/loss")
+    assert list(loss["variant"].values) == [variant.name for variant in several.variants()]
+    for variant in several.variants():
+        assert loss.sel(variant=variant.name).item() == variant.metrics["test_loss"].iloc[-1]
+        assert found.read("test.together/last_sum", variant=variant.name).item() == pytest.approx(
+            variant.artifacts.read("test.mean/sum", 40).item()
+        )
+    assert several.comparisons(FAMILY).variants("test.together") == [tuple(loss["variant"].values)]
+
+
+def test_a_comparison_is_stale_when_one_variant_is_and_other_sets_stand_beside_it(several):
+    known = plugins(Mean(), Drift(), Together())
+    found = compare(several.variants(), plugins=known)
+    (unit,) = found.units("test.together")
+    before = unit.path.stat().st_mtime_ns
+    compare(several.variants(), plugins=known)
+    assert unit.path.stat().st_mtime_ns == before
+    few = several.variants(p=11)
+    compare(few, plugins=known)
+    names = [variant.name for variant in few]
+    assert list(found.read("test.together/loss", names)["variant"].values) == names
+    assert len(found.units("test.together")) == 2
+    train(few[0], epochs=60, schedule="0:60:20")
+    compare(several.variants(), plugins=known)
+    assert len(found.units("test.together")) == 2  # that of all was replaced
+    assert unit not in found.units("test.together")
