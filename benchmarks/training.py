@@ -1,6 +1,6 @@
 """One epoch (train step, test loss and accuracy): the stock loop, ours, and the matrix products alone.
 
-    python benchmarks/training.py [epoch] [ensembles] [checkpoints] [compile] [shared]
+    python benchmarks/training.py [epoch] [ensembles] [checkpoints] [compile] [segments] [shared]
 
 Without arguments, everything. ``compile`` adds the compiled pass to ``epoch`` (compiling takes about a minute).
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +23,8 @@ from timing import medians, report
 from dynascope import Workspace, train
 from dynascope.cli.app import SPINS
 from dynascope.training.memory import keep_freed_memory
+from dynascope.training.recipe import resolved
+from dynascope.training.segments import SECONDS, order_of, train_segment
 from dynascope.training.stack import Stack
 from dynascope_modular_addition import ModularAddition1Layer
 
@@ -147,6 +150,38 @@ def ensembles():
                 print(f"  {cores} processes, 1 thread, stack of {members:<2}      {value:9.2f}   {value / alone:.3f} x")
 
 
+def segments():
+    """Compare what a segment costs beside its epochs with a minute: the first one in a process, and the next ones."""
+    print("\nms for the start and the end of a segment, one thread")
+    for p in (59, 113):
+        with tempfile.TemporaryDirectory() as folder:
+            variant = Workspace.create(folder).new_variant(FAMILY.name, {"p": p})
+            recipe = resolved(variant, compiled=False, threads=1)
+            epoch = _one_thread(p, 1, 10) / 1e3
+            order = replace(order_of([variant], recipe, Path(folder) / "stop"), seconds=0)
+            costs = {}
+            for rows in (0, 24_000):
+                if rows:
+                    _pretend(variant, rows)
+                for which in ("next",) * 3 if rows else ("first", "next", "next", "next"):
+                    begun = time.perf_counter()
+                    train_segment(order)
+                    costs[f"{which}, {rows} epochs before"] = time.perf_counter() - begun - epoch
+            for name, cost in costs.items():
+                print(f"  p = {p}, {name:<28} {1e3 * cost:7.0f}   {cost / SECONDS:.2%} of a minute")
+
+
+def _pretend(variant, epochs):
+    """Let a variant have the metrics of so many epochs, and go on from there."""
+    start = max(variant.resumable)
+    row = {name: float(value[0]) for name, value in variant.metrics_file.read().items()}
+    state = variant.state_at(start)
+    with variant.metrics_file.appending(from_epoch=start) as writer:
+        for epoch in range(start, epochs):
+            writer.append({**row, "epoch": epoch})
+    variant.write_resume(epochs, *state)
+
+
 def shared():
     """Compare an epoch beside as many busy processes as there are cores, by how long waiting threads spin."""
     busy = "import torch; torch.set_num_threads(1); a = torch.randn(1500, 1500)\nwhile True: a @ a"
@@ -195,7 +230,7 @@ def checkpoints():
 
 def main() -> None:
     keep_freed_memory()
-    chosen = set(sys.argv[1:]) or {"epoch", "ensembles", "checkpoints", "compile", "shared"}
+    chosen = set(sys.argv[1:]) or {"epoch", "ensembles", "checkpoints", "compile", "segments", "shared"}
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     if chosen & {"epoch", "compile"}:
         epochs("compile" in chosen)
@@ -204,6 +239,8 @@ def main() -> None:
         ensembles()
     if "checkpoints" in chosen:
         checkpoints()
+    if "segments" in chosen:
+        segments()
     if "shared" in chosen:
         shared()
 

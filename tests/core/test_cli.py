@@ -196,6 +196,7 @@ def test_an_import_prints_no_empty_line(run, workspace, tmp_path, monkeypatch, c
 def test_a_usage_error_says_which_option_and_what_it_takes(run, workspace):
     where = ("--workspace", workspace.path)
     assert "--stack is for many variants" in run("train", FAMILY, "--stack", 2, *where, code=2)
+    assert "--dask is for many variants" in run("train", FAMILY, "--dask", "local", *where, code=2)
     assert "--overwrite names one variant" in run("train", FAMILY, "--seeds", "0:2", "--overwrite", "x", *where, code=2)
     assert "--overwrite needs the name" in run("train", FAMILY, "--overwrite", "--epochs", 5, *where, code=2)
     assert "'all', 'last', 'none'" in run("train", FAMILY, "--keep-optimizer", "some", *where, code=2)

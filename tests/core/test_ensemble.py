@@ -6,6 +6,7 @@ import torch
 from tiny import FAMILY, TINY
 
 from dynascope import InvalidSetting, Workspace, train
+from dynascope.executors import Where
 from dynascope.training.ensemble import plan_ensemble, train_ensemble
 from dynascope.training.grid import parse_axis, read_grid, settings_of
 from dynascope.training.loop import train_stack
@@ -117,7 +118,7 @@ def test_variants_are_stacked_where_only_draws_differ(tmp_path):
 def test_processes_share_an_ensemble_and_its_results_are_the_same(variants, tmp_path):
     seen = set()
     plan = plan_ensemble(variants, workers=2, epochs=10, schedule="0:10:5")
-    assert plan.workers == 2
+    assert plan.where == Where("processes", 2)
     results = train_ensemble(plan, lambda name, row: seen.add((name, int(row["epoch"]))))
     assert {result.variant for result in results} == {variant.name for variant in variants}
     assert all(result.error is None and result.epochs == 10 for result in results)
@@ -210,27 +211,6 @@ def test_a_stack_of_which_some_were_trained_meanwhile_is_one_clear_error(variant
     train(variants[0], epochs=10, schedule="0,10")
     (result, *_) = train_ensemble(plan)
     assert "Another process has trained some of" in str(result.error)
-
-
-def test_a_process_that_dies_is_reported_and_the_others_go_on(variants, monkeypatch):
-    from dynascope.training import ensemble
-
-    started = []
-
-    def order(task, make=ensemble._order):
-        made = make(task)
-        if not started:  # the first worker cannot even open its workspace, and dies
-            made = ensemble._Order(made.workspace / "nowhere", made.family, made.settings, made.recipe)
-        started.append(task)
-        return made
-
-    monkeypatch.setattr(ensemble, "_order", order)
-    plan = plan_ensemble(variants, workers=2, stack=1, epochs=4, schedule="0,4")
-    results = train_ensemble(plan)
-    failed = [result for result in results if result.error is not None]
-    assert len(results) == 3
-    assert [result.variant for result in failed] == [plan.tasks[0].variants[0].name]
-    assert "ended with code 1" in str(failed[0].error)
 
 
 def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):

@@ -264,6 +264,29 @@ def test_an_ensemble_that_is_cancelled_ends_with_its_processes(new_workspace):
     assert {variant.state for variant in new_workspace.variants()} == {"interrupted"}
 
 
+@pytest.mark.slow
+def test_an_ensemble_that_was_killed_is_continued_at_once_while_its_processes_still_save(new_workspace):
+    arguments = [FAMILY, *SETTINGS, "--epochs", "300", "--schedule", "0,300", "--seeds", "0:3", "--workers", "2"]
+    job = new_workspace.jobs.start("train", arguments)
+    until(lambda: job.progress is not None and job.progress.done > 20)
+    process = json.loads((job.folder / "process.json").read_text())["pid"]
+    workers = [int(pid) for task in Path(f"/proc/{process}/task").iterdir()
+               for pid in (task / "children").read_text().split()
+               if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]  # fmt: skip
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)  # these take long to save
+    os.kill(process, signal.SIGKILL)
+    until(lambda: job.state == "gone")
+    try:
+        job.resume()
+        until(lambda: "Waiting up to 10 s for another process" in job.log)
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+    assert job.wait(60) == "done", job.log
+    assert {variant.state for variant in new_workspace.variants()} == {"trained"}
+
+
 def group_is_alive(group):
     try:
         os.killpg(group, 0)

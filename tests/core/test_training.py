@@ -106,7 +106,8 @@ def test_divergence_stops_with_the_epoch_and_keeps_what_was_done(tmp_path):
     assert variant.checkpoints[0] == 0
 
 
-def test_a_variant_is_trained_by_one_process_at_a_time(tmp_path):
+def test_a_variant_is_trained_by_one_process_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "LOCK_PATIENCE", 0.1)
     variant = new(tmp_path)
     variant.folder.mkdir(parents=True)
     with FileLock(variant.folder / ".training.lock"), pytest.raises(TrainingError, match="by another process"):

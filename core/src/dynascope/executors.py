@@ -1,4 +1,4 @@
-"""Where analysis runs: in this process, in several, or on a Dask cluster. All have the shape of ``concurrent.futures``.
+"""Where work is done: in this process, in several, or on a Dask cluster. All have the shape of ``concurrent.futures``.
 
 What is sent are names and numbers, never objects: a worker opens the workspace by itself, finds its own plug-ins, and
 refuses the work if they are of other versions. Work is idempotent: what a dead worker left undone is done by another.
@@ -6,22 +6,25 @@ refuses the work if they are of other versions. Work is idempotent: what a dead 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from dynascope.errors import InvalidSetting, PluginError
+from dynascope.processes import Processes
 
 __all__ = ["Inline", "Where", "cores", "opened"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+NO_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+"""What workers on this terminal run first: Ctrl-C is for the process that gives the work."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -76,11 +79,8 @@ def opened(where: Where) -> Iterator[Any]:
     if where.kind == "inline":
         yield Inline()
     elif where.kind == "processes":
-        with (
-            _threads_for_each(max(cores() // where.count, 1)),
-            ProcessPoolExecutor(where.count, mp_context=get_context("spawn")) as pool,
-        ):
-            yield pool
+        with _threads_for_each(max(cores() // where.count, 1)), Processes(where.count) as processes:
+            yield processes
     else:
         with _dask(where) as executor:
             yield executor
@@ -92,10 +92,13 @@ def _dask(where: Where) -> Iterator[Any]:
         distributed: Any = import_module("distributed")
     except ImportError:
         raise PluginError("Dask is not installed. Install it: pip install 'dynascope[dask]'.") from None
+    logging.getLogger("distributed").setLevel(logging.getLogger().level)  # as much as all others, not each connection
     if where.address == "local":
         with (
             _threads_for_each(max(cores() // where.count, 1)),
-            distributed.LocalCluster(n_workers=where.count, threads_per_worker=1, dashboard_address=None) as cluster,
+            distributed.LocalCluster(
+                n_workers=where.count, threads_per_worker=1, dashboard_address=None, preload=[NO_CTRL_C]
+            ) as cluster,
             distributed.Client(cluster) as client,
         ):
             yield client.get_executor(pure=False)

@@ -149,6 +149,10 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="How many processes train variants; one a core.", min=1, show_default=False)
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Train them on a Dask cluster: 'local', or a scheduler's address.", show_default=False),
+    ] = None,
     background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -156,8 +160,8 @@ def train(
     if overwrite is not None and overwrite.startswith("-"):
         raise typer.BadParameter("--overwrite needs the name of the variant: --overwrite VARIANT.")
     if seeds is None and grid is None:
-        for name, number in (("--stack", stack), ("--workers", workers)):
-            if number is not None:
+        for name, given in (("--stack", stack), ("--workers", workers), ("--dask", dask)):
+            if given is not None:
                 raise typer.BadParameter(f"{name} is for many variants: use it with --seeds or --grid.")
     elif overwrite is not None:
         raise typer.BadParameter("--overwrite names one variant: use it without --seeds and --grid.")
@@ -172,7 +176,7 @@ def train(
     if seeds is None and grid is None:
         training.train(opened, family, settings or [], preset, chosen, overwrite)
     else:
-        training.train_many(opened, family, settings or [], preset, chosen, seeds, grid or [], stack, workers)
+        training.train_many(opened, family, settings or [], preset, chosen, seeds, grid or [], stack, workers, dask)
 
 
 @app.command()

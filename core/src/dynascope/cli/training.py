@@ -18,6 +18,7 @@ from safetensors.numpy import save
 from dynascope.cli.tables import say
 from dynascope.cli.work import console, parse_settings
 from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
+from dynascope.executors import Where
 from dynascope.jobs.command import to_continue
 from dynascope.jobs.progress import command_to_continue, report
 from dynascope.store.atomic import publish
@@ -101,6 +102,7 @@ def train_many(
     grids: Sequence[str],
     stack: int | None,
     workers: int | None,
+    dask: str | None,
 ) -> None:
     """Train every point of a grid, with one progress bar, and list what came of each variant."""
     fixed, axes = _axes(workspace.family(family).configure(preset=preset).settings, pairs, seeds, grids)
@@ -113,14 +115,14 @@ def train_many(
         }.values()
     )
     options = _with_length(options, fixed, preset, variants[0])
-    plan = ensemble.plan_ensemble(variants, stack=stack, workers=workers, **asdict(options))
+    plan = ensemble.plan_ensemble(variants, stack=stack, workers=workers, dask=dask, **asdict(options))
     count = sum(len(task.variants) for task in plan.tasks)
     if plan.finished:
         say(f"{_count(len(plan.finished), 'variant')} already trained: nothing to do for them.")
     if plan.tasks:
         largest = max(len(task.variants) for task in plan.tasks)
-        where = "this process" if plan.workers == 1 else f"{plan.workers} processes"
-        say(f"{_count(count, 'variant')} in {_count(len(plan.tasks), 'stack')} of up to {largest}, in {where}.")
+        stacks = _count(len(plan.tasks), "stack")
+        say(f"{_count(count, 'variant')} in {stacks} of up to {largest}, {_in_place(plan.where)}.")
         _say_sizes(plan.tasks[0].variants[0], plan.tasks[0].recipe, count)
     total = sum(task.recipe.epochs * len(task.variants) for task in plan.tasks)
     first: dict[str, int] = {}
@@ -296,6 +298,12 @@ def _say_sizes(variant: Variant, how: recipe.Recipe, variants: int = 1) -> None:
         f"Keeps {len(how.schedule)} checkpoints{each}: {_megabytes(weights)} of weights, {_megabytes(kept)} of "
         f"optimizer state ({how.keep_optimizer})" + (", compiled." if how.compiled else ".")
     )
+
+
+def _in_place(where: Where) -> str:
+    if where.kind == "dask":
+        return f"on {where.count} Dask workers here" if where.address == "local" else f"on Dask at {where.address}"
+    return "in this process" if where.kind == "inline" else f"in {where.count} processes"
 
 
 def _in_words(row: Mapping[str, float]) -> str:

@@ -1,27 +1,20 @@
-"""Training many variants: a grid of settings, grouped into stacks, shared out to processes."""
+"""Training many variants: a grid of settings, grouped into stacks, shared out to processes or a cluster."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import Any
 
-from dynascope.errors import DynascopeError, InvalidSetting, TrainingError
-from dynascope.executors import cores
+from dynascope.errors import DynascopeError, InvalidSetting
+from dynascope.executors import Where, cores
 from dynascope.store.variant import Variant
-from dynascope.store.workspace import Workspace
-from dynascope.training.interrupt import Interrupt
-from dynascope.training.loop import TrainingResult, start_of, train_stack
+from dynascope.training.loop import LOCK_GLANCE, LOCK_PATIENCE, TrainingResult, start_of, train_stack
 from dynascope.training.recipe import KeepOptimizer, Recipe, resolved
+from dynascope.training.sharing import Progress, Task, share_out
 
 __all__ = ["Ensemble", "Task", "plan_ensemble", "train_ensemble"]
 
@@ -31,15 +24,7 @@ SMALL_VARIANT, STACK_OF_SMALL = 1_000, 32
 ROWS_ON_GPU = 1_000_000
 """Examples of all members together that fill a GPU and fit into its memory. Not measured yet."""
 
-Progress = Callable[[str, Mapping[str, float]], None]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A stack of variants and its recipe."""
-
-    variants: tuple[Variant, ...]
-    recipe: Recipe
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,13 +34,13 @@ class Ensemble:
     Attributes:
         tasks: the stacks to train.
         finished: variants that have reached their end.
-        workers: processes that share the tasks; 1: this one.
+        where: who shares the tasks: this process, several, or a Dask cluster.
         refused: variants that cannot be trained, with the reason.
     """
 
     tasks: tuple[Task, ...]
     finished: tuple[Variant, ...]
-    workers: int
+    where: Where
     refused: tuple[TrainingResult, ...]
 
 
@@ -64,6 +49,7 @@ def plan_ensemble(
     *,
     stack: int | None = None,
     workers: int | None = None,
+    dask: str | None = None,
     epochs: int | None = None,
     schedule: str | None = None,
     keep_optimizer: KeepOptimizer | None = None,
@@ -74,10 +60,13 @@ def plan_ensemble(
 
     On a CPU, variants are shared out to as many processes as there are cores, of one thread each: that is 1.3
     to 1.6 times as fast as one process that computes each epoch with two threads (``benchmarks/training.py``).
+    Variants that another process has just been told to save are waited for.
 
     Args:
         stack: the largest number of variants in a stack; chosen by the device and the variants' size by default.
-        workers: how many processes; one a core on a CPU, one on a GPU by default.
+        workers: how many processes; one a core on a CPU, one on a GPU by default. Of a Dask cluster: how many
+            workers it will have, each of which should find a stack.
+        dask: the address of a Dask scheduler, or ``local`` for a cluster on this machine.
         epochs, schedule, keep_optimizer, eval_every, compiled: as for ``train``.
 
     Raises:
@@ -88,7 +77,8 @@ def plan_ensemble(
             raise InvalidSetting(f"{name} must be at least 1, got {number}.")
     on_cpu = all(variant.config.training.device == "cpu" for variant in variants)
     workers = min(workers or (cores() if on_cpu else 1), len(variants)) or 1
-    threads = max(cores() // workers, 1)
+    threads = max(cores() // workers, 1) if dask in (None, "local") else 1
+    _await_others(variants)
     groups: dict[str, list[tuple[Variant, Recipe]]] = {}
     finished, refused = [], []
     for variant in variants:
@@ -123,24 +113,50 @@ def plan_ensemble(
         members = iter(group)
         while chunk := tuple(islice(members, size)):
             tasks.append(Task(tuple(variant for variant, _ in chunk), recipe))
-    return Ensemble(tuple(tasks), tuple(finished), min(workers, len(tasks)) or 1, tuple(refused))
+    workers = min(workers, len(tasks)) or 1
+    where = Where() if workers == 1 else Where("processes", workers)
+    if dask is not None:
+        where = Where("dask", workers, dask)
+    return Ensemble(tuple(tasks), tuple(finished), where, tuple(refused))
 
 
-def train_ensemble(ensemble: Ensemble, progress: Progress | None = None) -> list[TrainingResult]:
+def train_ensemble(
+    ensemble: Ensemble, progress: Progress | None = None, where: Where | None = None
+) -> list[TrainingResult]:
     """Train what was planned; one that fails is reported in its result, and the others go on.
+
+    In other processes and on a cluster, stacks are trained in segments of a minute. A worker that dies loses the time
+    since the last save, and another one goes on; a stack from which several have died without saving is reported.
 
     Args:
         progress: called with a variant's name and its metrics, of every epoch or less often.
+        where: as planned by default.
 
     Raises:
+        InvalidSetting: a Dask scheduler that does not answer.
+        PluginError: Dask is not installed.
         KeyboardInterrupt: interrupted; everything until then is saved.
     """
-    results = list(ensemble.refused)
-    if ensemble.workers == 1:
-        for task in ensemble.tasks:
-            results += _attempted(task, lambda variant, row: progress(variant.name, row) if progress else None)
-        return results
-    return results + list(_shared_out(ensemble, progress or (lambda name, row: None)))
+    results, where = list(ensemble.refused), where or ensemble.where
+    progress = progress or (lambda name, row: None)
+    if where.kind != "inline":
+        return results + share_out(ensemble.tasks, where, progress)
+    for task in ensemble.tasks:
+        results += _attempted(task, progress)
+    return results
+
+
+def _await_others(variants: Sequence[Variant]) -> None:
+    """Wait a while for processes that train some of them: they may just save, their parent having been killed."""
+    begun, told = time.monotonic(), False
+    while held := [variant.name for variant in variants if variant.state == "training"]:
+        waited = time.monotonic() - begun
+        if waited > LOCK_PATIENCE:
+            return
+        if waited > LOCK_GLANCE and not told:
+            told = True
+            log.warning("Waiting up to %.0f s for another process that trains %s.", LOCK_PATIENCE, held[0])
+        time.sleep(0.1)
 
 
 def _kind(variant: Variant, recipe: Recipe, start: int) -> str:
@@ -158,123 +174,9 @@ def _stack_size(variant: Variant) -> int:
     return STACK_OF_SMALL if rows < SMALL_VARIANT else 1
 
 
-def _attempted(
-    task: Task, progress: Callable[[Variant, Mapping[str, float]], None], stop: Callable[[], bool] | None = None
-) -> list[TrainingResult]:
+def _attempted(task: Task, progress: Progress) -> list[TrainingResult]:
     """Train a stack; an error that ends it is the result of all its members."""
     try:
-        return train_stack(task.variants, task.recipe, progress, stop)
+        return train_stack(task.variants, task.recipe, lambda variant, row: progress(variant.name, row))
     except DynascopeError as error:
         return [TrainingResult(variant.name, 0, 0, 0.0, error) for variant in task.variants]
-
-
-# In other processes, one a task. They get names and settings, never objects.
-
-
-@dataclass(frozen=True)
-class _Order:
-    workspace: Path
-    family: str
-    settings: tuple[dict[str, Any], ...]
-    recipe: Recipe
-
-
-@dataclass
-class _Running:
-    """A process, what it works on, and where its reports come from."""
-
-    task: Task
-    process: Any
-    reports: Connection
-    results: list[TrainingResult] | None = None
-
-    def read(self, progress: Progress) -> None:
-        """Take in what was reported."""
-        try:
-            while self.reports.poll():
-                kind, *content = self.reports.recv()
-                if kind == "row":
-                    progress(*content)
-                else:
-                    (self.results,) = content
-        except EOFError:
-            return
-
-    def end(self) -> list[TrainingResult]:
-        """Return the results; where the process ended without any (killed for its memory, most often), that."""
-        self.process.join()
-        if self.results is not None:
-            return self.results
-        names = ", ".join(variant.name for variant in self.task.variants)
-        error = TrainingError(
-            f"The process that trained {names} ended with code {self.process.exitcode}, as one does that is killed. "
-            "Run the command again to continue, with fewer --workers if there was no memory left."
-        )
-        return [TrainingResult(variant.name, 0, 0, 0.0, error) for variant in self.task.variants]
-
-
-def _shared_out(ensemble: Ensemble, progress: Progress) -> Iterator[TrainingResult]:
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    waiting = list(reversed(ensemble.tasks))
-    running: list[_Running] = []
-    with Interrupt() as interrupt:
-        try:
-            while waiting or running:
-                while waiting and len(running) < ensemble.workers:
-                    task = waiting.pop()
-                    reports, sender = context.Pipe(duplex=False)
-                    process = context.Process(target=_work, args=(_order(task), sender, stop))
-                    process.start()
-                    sender.close()
-                    running.append(_Running(task, process, reports))
-                wait([one.process.sentinel for one in running], timeout=0.2)
-                for one in tuple(running):
-                    ended = not one.process.is_alive()
-                    one.read(progress)
-                    if ended:
-                        running.remove(one)
-                        yield from one.end()
-                if interrupt.requested:
-                    raise KeyboardInterrupt
-        finally:
-            stop.set()
-            for one in running:
-                while one.process.is_alive():  # it saves; its reports are read, so that it never waits for that
-                    one.read(lambda name, row: None)
-                    one.process.join(0.05)
-
-
-def _order(task: Task) -> _Order:
-    first = task.variants[0]
-    workspace = first.folder.parents[2]
-    return _Order(
-        workspace, first.family.name, tuple(variant.config.settings for variant in task.variants), task.recipe
-    )
-
-
-def _work(order: _Order, reports: Connection, stop: Any) -> None:
-    """Train a stack, and report; saves and ends when told to, or when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until training answers it, and after
-    parent = os.getppid()
-    workspace = Workspace(order.workspace)
-    variants = tuple(workspace.new_variant(order.family, settings) for settings in order.settings)
-    shown: dict[str, float] = {}
-
-    def progress(variant: Variant, row: Mapping[str, float]) -> None:
-        now = time.monotonic()
-        if now - shown.get(variant.name, 0.0) > 0.2 or row["epoch"] >= order.recipe.epochs:
-            shown[variant.name] = now
-            report("row", variant.name, dict(row))
-
-    def report(*content: Any) -> None:
-        with suppress(BrokenPipeError):  # the parent is gone
-            reports.send(content)
-
-    def is_over() -> bool:
-        return bool(stop.is_set()) or os.getppid() != parent
-
-    with suppress(KeyboardInterrupt):
-        results = _attempted(Task(variants, order.recipe), progress, is_over)
-        # An error of another class may not survive the way to the other process.
-        report("done", [replace(one, error=one.error and TrainingError(str(one.error))) for one in results])

@@ -36,8 +36,10 @@ __all__ = ["TrainingResult", "lock", "new_stack", "start_of", "threads", "train"
 
 log = logging.getLogger(__name__)
 
-LOCK_TIMEOUT = 0.5
+LOCK_GLANCE = 0.5
 """Seconds: longer than a reader takes to see whether the lock is free."""
+LOCK_PATIENCE = 10.0
+"""Seconds: longer than a process takes to save, whose parent was killed, or which was told to end."""
 AUTOSAVE = 60.0
 """Seconds between saves of the state that training continues from, where checkpoints lie further apart."""
 BUFFERED = 64
@@ -118,6 +120,8 @@ def train_stack(
     stop: Callable[[], bool] | None = None,
     *,
     overwrite: bool = False,
+    stack: Callable[[int], Stack] | None = None,
+    patience: float | None = None,
 ) -> list[TrainingResult]:
     """Train variants as one stack, from the epoch that they have all reached.
 
@@ -127,8 +131,10 @@ def train_stack(
         variants: they share shapes and recipe, and all can go on from the same epoch.
         recipe: how they are trained.
         progress: called with the variant and its metrics of each epoch.
-        stop: asked at each epoch; once it says yes, training is interrupted, as by Ctrl-C.
+        stop: asked at each epoch; once it says yes, that epoch is saved, and is that of the results.
         overwrite: delete what was trained of them, once it is sure that training can begin.
+        stack: makes the stack that is trained from an epoch on; its state is replaced. A new one by default.
+        patience: how many seconds to wait for another process that trains one of them.
 
     Raises:
         InvalidSetting, TrainingError, WorkspaceError: as ``train``; before anything is trained.
@@ -136,14 +142,16 @@ def train_stack(
     """
     with ExitStack() as locks:
         for variant in variants:
-            lock(variant, locks)
+            lock(variant, locks, patience)
         starts = {0 if overwrite else start_of(variant, recipe) for variant in variants}
         if starts == {None}:
             return [TrainingResult(variant.name, last, last, 0.0) for variant in variants for last in [_end(variant)]]
         if len(starts) > 1:
             names = ", ".join(variant.name for variant in variants)
             raise TrainingError(f"Another process has trained some of {names} meanwhile. Run the command again.")
-        return _Session(variants, recipe, starts.pop() or 0, progress, stop, overwrite).run()
+        start = starts.pop() or 0
+        make = stack or (lambda start: new_stack(variants, recipe))
+        return _Session(variants, recipe, start, make, progress, stop, overwrite).run()
 
 
 class _Session:
@@ -154,6 +162,7 @@ class _Session:
         variants: Sequence[Variant],
         recipe: Recipe,
         start: int,
+        stack: Callable[[int], Stack],
         progress: Callable[[Variant, Mapping[str, float]], None] | None,
         stop: Callable[[], bool] | None,
         overwrite: bool,
@@ -166,7 +175,7 @@ class _Session:
         for variant in variants:
             for folder in (variant.folder, *(folder.path for folder in variant.folders_of_states)):
                 remove_leftovers(folder)
-        self.stack = new_stack(variants, recipe)
+        self.stack = stack(start)
         if overwrite:
             for variant in variants:
                 _delete(variant)
@@ -184,22 +193,22 @@ class _Session:
             log.info("Continuing %s from epoch %d.", ", ".join(variant.name for variant in variants), start)
 
     def run(self) -> list[TrainingResult]:
-        """Train to the end, or until everyone has diverged."""
+        """Train to the end, until everyone has diverged, or until told to stop."""
         for variant in self.alive:
             self._note_state(variant, "training")
-        state = "interrupted"
+        state, ended = "interrupted", False
         try:
             with ExitStack() as files, threads(self.recipe.threads), Interrupt() as interrupt:
                 self.writers = {
                     variant.name: files.enter_context(variant.metrics_file.appending(from_epoch=self.start))
                     for variant in self.alive
                 }
-                self._loop(interrupt)
-            state = "trained"
+                ended = self._loop(interrupt)
+            state = "trained" if ended else state
         finally:
             for variant in self.alive:
                 self._note_state(variant, state)
-        for variant in self.alive:
+        for variant in self.alive if ended else ():
             variant.resume_folder.keep(())
         return [
             TrainingResult(
@@ -212,7 +221,8 @@ class _Session:
             for variant in self.everyone
         ]
 
-    def _loop(self, interrupt: Interrupt) -> None:
+    def _loop(self, interrupt: Interrupt) -> bool:
+        """Train; return whether that was to the end."""
         wanted, every, last = set(self.recipe.schedule), self.recipe.eval_every, self.recipe.epochs
         while self.alive:
             epoch = self.stack.epoch
@@ -220,10 +230,13 @@ class _Session:
             if kept or time.monotonic() - self.saved_at > AUTOSAVE:
                 self._fetch()
                 self._save(checkpoint=kept)
-            if interrupt.requested or (self.stop is not None and self.stop()):
+            told = epoch < last and self.stop is not None and self.stop()
+            if interrupt.requested or told:
                 self._fetch()
                 self._save(checkpoint=False)
-                raise KeyboardInterrupt
+                if interrupt.requested:
+                    raise KeyboardInterrupt
+                return False
             if epoch == last:
                 self.pending.append((epoch, self._guarded(self.stack.evaluate)))
                 self._fetch()
@@ -232,6 +245,7 @@ class _Session:
             self.pending.append((epoch, self._guarded(partial(self.stack.step, test=test))))
             if self.stack.device.type == "cpu" or len(self.pending) >= BUFFERED:
                 self._fetch()
+        return True
 
     def _guarded(self, work: Callable[[], Tensor]) -> Tensor:
         try:
@@ -377,8 +391,8 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def lock(variant: Variant, locks: ExitStack) -> None:
-    """Hold a variant's training lock until ``locks`` closes.
+def lock(variant: Variant, locks: ExitStack, patience: float | None = None) -> None:
+    """Hold a variant's training lock until ``locks`` closes; wait for a process that holds it, which may just save.
 
     Raises:
         TrainingError: another process holds it.
@@ -388,12 +402,15 @@ def lock(variant: Variant, locks: ExitStack) -> None:
         variant.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(f"Could not make the folder {variant.folder}: {error.strerror}.") from None
-    try:
-        locks.enter_context(variant.training_lock(timeout=LOCK_TIMEOUT))
-    except Timeout:
-        raise TrainingError(
-            f"Variant {variant.name} is being trained by another process. Wait for it, or stop it first."
-        ) from None
+    patience = LOCK_PATIENCE if patience is None else patience
+    for attempt, seconds in enumerate((LOCK_GLANCE, patience)):
+        try:
+            locks.enter_context(variant.training_lock(timeout=seconds))
+            return
+        except Timeout:
+            if attempt == 0:
+                log.warning("Waiting up to %.0f s for another process that trains %s.", patience, variant.name)
+    raise TrainingError(f"Variant {variant.name} is being trained by another process. Wait for it, or stop it first.")
 
 
 def _delete(variant: Variant) -> None:
