@@ -37,7 +37,12 @@ def test_listings(run, shared):
     }
     rows = {row["plugin"]: row for row in json.loads(run("plugins", "--json"))}
     assert rows["fourier"]["status"] == "active"
-    assert rows["fourier"]["provides"]["analyzers"] == ["embedding_frequencies", "neuron_frequencies"]
+    assert rows["fourier"]["provides"]["analyzers"] == [
+        "embedding_frequencies",
+        "logit_structure",
+        "neuron_frequencies",
+        "progress_measures",
+    ]
 
 
 def test_one_analyzer_by_name_and_by_force(run, workspace):
