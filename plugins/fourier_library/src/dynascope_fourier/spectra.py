@@ -112,13 +112,14 @@ def variance_fractions(grid: Array) -> Array:
     if grid.shape[1] != p:
         raise ValueError(f"Maps must be p x p; the first two axes are {grid.shape[:2]}.")
     maps = grid.reshape(p, p, -1)
-    mean = maps.mean(axis=1).mean(axis=0)
-    maps = maps - mean
-    total = np.einsum("abn,abn->bn", maps, maps).sum(axis=0)
     basis = fourier_basis(p).astype(maps.dtype)
     over_a = (basis @ maps.reshape(p, -1)).reshape(maps.shape)
+    of_means = np.square(basis @ over_a[0])  # const x every component
+    constant = of_means[0]
+    # Not the sum of all squares less the constant's: where that is large, rounding would be all that is left.
+    total = np.einsum("abn,abn->bn", over_a[1:], over_a[1:]).sum(axis=0) + of_means[1:].sum(axis=0)
 
-    shared = frequency_power(np.square(basis @ over_a[0]))  # const x k
+    shared = frequency_power(of_means)
     pairs = (p - 1) // 2
     waves = over_a[1 : 2 * pairs + 1].reshape(pairs, 2, p, maps.shape[-1])
     partners = np.empty((pairs, 1, 3, p), dtype=maps.dtype)
@@ -127,7 +128,7 @@ def variance_fractions(grid: Array) -> Array:
     shared[:pairs] += np.einsum("kijn,kijn->kn", block, block)
     if p % 2 == 0:
         shared[-1] += np.square(basis[[0, -1]] @ over_a[-1]).sum(axis=0)
-    varies = total > CONSTANT * (total + np.square(p * mean))
+    varies = total > CONSTANT * (total + constant)
     fraction = np.minimum(shared / np.where(varies, total, 1), 1)
     return np.where(varies, fraction, 0).reshape(-1, *grid.shape[2:])
 
