@@ -1,8 +1,7 @@
 """Losses of logits with some of their Fourier directions kept, or taken away.
 
-All are cross-entropies in nats as ``log1p(sum over the other classes of exp(z_j - z_y))`` in float64, which keeps its
-relative precision however small the loss is. Where a logit exceeds that of the label by more than 709, exp overflows,
-and the loss is infinite.
+All are cross-entropies in nats, ``log(1 + sum over the other classes of exp(z_j - z_y))`` in float64: right to 1e-13
+of itself however small the loss is, and finite however large the logits are.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 CHUNK = 2**17
 """Logits that are exponentiated at a time: 1 MB of float64, so that they stay in the cache."""
+WIDEST = 600.0
+"""Range over the classes of what is removed up to which no product of two exponentials that counts underflows."""
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
@@ -29,10 +30,9 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     row = np.arange(len(labels))
     gap = logits.astype(np.float64)
     gap -= gap[row, labels][:, None]
-    with np.errstate(over="ignore"):
-        others = np.exp(gap)
-        others[row, labels] = 0
-        return np.log1p(others.sum(axis=1))
+    gap[row, labels] = -np.inf
+    highest = gap.max(axis=1)
+    return _softplus(np.log(np.exp(gap - highest[:, None]).sum(axis=1)) + highest)
 
 
 def losses_without(logits: Array, labels: Array, removed: Array) -> Array:
@@ -50,17 +50,33 @@ def losses_without(logits: Array, labels: Array, removed: Array) -> Array:
     Returns:
         ``"sum a function"``, float64.
     """
-    p, element = len(logits), np.arange(len(logits))
-    losses = np.empty((p, logits.shape[1], len(removed)))
-    with np.errstate(over="ignore"):
-        factors = np.exp(removed[:, element, labels][:, :, None] - removed).transpose(1, 2, 0).copy()
-        several = max(1, CHUNK // logits[0].size)
-        for start in range(0, p, several):
-            part = slice(start, start + several)
-            gap = logits[part].astype(np.float64)
-            at_label = np.arange(len(gap)), slice(None), labels[part]
-            gap -= gap[at_label][:, :, None]
-            others = np.exp(gap, out=gap)
-            others[at_label] = 0
-            np.log1p(others @ factors[part], out=losses[part])
+    p, pairs, classes = logits.shape
+    lift = removed[:, np.arange(p), labels][:, :, None] - removed
+    top = lift.max(axis=2)
+    wide = (top - lift.min(axis=2)).max(axis=1) > WIDEST
+    factors = np.exp(lift - top[:, :, None]).transpose(1, 2, 0).copy()
+    losses = np.empty((p, pairs, len(removed)))
+    several = max(1, CHUNK // (pairs * classes))
+    for start in range(0, p, several):
+        part = slice(start, start + several)
+        gap = logits[part].astype(np.float64)
+        at_label = np.arange(len(gap)), slice(None), labels[part]
+        gap -= gap[at_label][:, :, None]
+        gap[at_label] = -np.inf
+        highest = gap.max(axis=2, keepdims=True)
+        gap -= highest
+        with np.errstate(divide="ignore"):  # 0 only for a function that is wide
+            exponent = np.log(np.exp(gap, out=gap) @ factors[part])
+        exponent += highest
+        exponent += top.T[part, None]
+        losses[part] = _softplus(exponent)
+    rows = np.repeat(labels, pairs)
+    for index in np.flatnonzero(wide):
+        rest = logits - removed[index][:, None]
+        losses[:, :, index] = cross_entropy(rest.reshape(-1, classes), rows).reshape(p, pairs)
     return losses
+
+
+def _softplus(exponent: Array) -> Array:
+    """Return ``log(1 + exp(exponent))`` without overflow."""
+    return np.maximum(exponent, 0) + np.log1p(np.exp(-np.abs(exponent)))
