@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from steps import FAMILY, initial, key_set, outputs_of, step_of
+from tiny import SCHEDULE, TINY
 
-from dynascope import CheckpointError
+from dynascope import CheckpointError, analyze, train
 from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
 from dynascope_fourier.logit_structure import LogitStructure
 from dynascope_fourier.progress_measures import ProgressMeasures
@@ -147,3 +148,21 @@ def test_weights_that_are_not_numbers_are_one_clear_error(analyzer):
     weights = {name: np.full_like(array, np.nan) for name, array in initial(config).items()}
     with pytest.raises(CheckpointError, match="of this checkpoint must be finite; .* analyse earlier checkpoints"):
         analyzer.analyze(step_of(analyzer, config, weights, key_set(7)))
+
+
+def test_the_engine_gives_every_instrument_what_it_reads(new_workspace):
+    """What an analysis stores is what a step made directly gives, with the key frequencies of the last checkpoint."""
+    variant = new_workspace.new_variant(FAMILY.name, {**TINY, "p": 12})
+    train(variant, schedule=SCHEDULE)
+    analyze(variant, analyzers=[one.name for one in EVERY])
+    stored = variant.artifacts[20]
+    of_last = variant.artifacts.read("fourier.neuron_frequencies/is_key", TINY["epochs"]).values
+    weights = variant.weights(20)
+    for analyzer in EVERY:
+        plug_in = type(analyzer).__module__.split(".")[0].removeprefix("dynascope_")
+        key = {"fourier.neuron_frequencies/is_key": of_last}
+        expected = analyzer.analyze(step_of(analyzer, variant.config, weights, key))
+        for name, output in analyzer.outputs.items():
+            if output.dtype.startswith("float") and not output.packed:
+                values = stored[f"{plug_in}.{analyzer.name}"][name].values
+                np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
