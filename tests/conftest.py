@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import textwrap
@@ -10,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny import FAMILY, SCHEDULE, TINY
+from tiny import ANALYZERS, FAMILY, SCHEDULE, TINY
 
 from dynascope import Workspace, analyze, train
 from dynascope.cli import main
@@ -24,8 +25,10 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two analysed variants (seeds 0 and 1); shared: do not write to it."""
+    """Two variants (seeds 0 and 1), analysed by three analyzers; shared: do not write to it."""
     workspace = Workspace.create(tmp_path_factory.mktemp("shared") / "workspace")
+    declaration = workspace.path / "model_families" / FAMILY / "family.json"
+    declaration.write_text(json.dumps({**json.loads(declaration.read_text()), "analyzers": ANALYZERS}))
     for seed in (0, 1):
         variant = workspace.new_variant(FAMILY, {**TINY, "seed": seed})
         train(variant, schedule=SCHEDULE)

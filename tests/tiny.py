@@ -3,3 +3,5 @@
 FAMILY = "modular_addition_1layer"
 TINY = {"p": 11, "train_fraction": 0.5, "d_model": 16, "n_heads": 2, "d_head": 8, "d_mlp": 32, "epochs": 40}
 SCHEDULE = "0:40:20"
+ANALYZERS = ["fourier.embedding_frequencies", "fourier.neuron_frequencies", "modular_addition.neuron_activations"]
+"""Those that the shared workspace's family names, however many the plug-ins have."""

@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from tiny import FAMILY, TINY
+from tiny import ANALYZERS, FAMILY, TINY
 
 from dynascope.cli import main
 
@@ -18,8 +18,9 @@ def test_from_an_empty_folder_to_artifacts(run, tmp_path, monkeypatch):
     assert "epochs 0 to 6" in run("train", FAMILY, *SETTINGS, "--epochs", 6, "--schedule", "0:6:3")
     assert "already trained to epoch 6: nothing to do" in run("train", FAMILY, *SETTINGS, "--epochs", 6)
     assert "epochs 6 to 9" in run("train", FAMILY, *SETTINGS, "--epochs", 9)
-    assert "9 units computed (9 missing)" in run("analyze", "--epochs", "0:7")
-    assert "all 9 units are fresh" in run("analyze", "--epochs", "0,3,6")
+    chosen = [option for name in ANALYZERS for option in ("-a", name)]
+    assert "9 units computed (9 missing)" in run("analyze", "--epochs", "0:7", *chosen)
+    assert "all 9 units are fresh" in run("analyze", "--epochs", "0,3,6", *chosen)
     (row,) = json.loads(run("variants", "--json"))
     assert (row["state"], row["epoch"], row["checkpoints"]) == ("trained", 9, len([0, 3, 6, 9]))
     assert set(row["analysed"].values()) == {3}
@@ -37,7 +38,12 @@ def test_listings(run, shared):
     }
     rows = {row["plugin"]: row for row in json.loads(run("plugins", "--json"))}
     assert rows["fourier"]["status"] == "active"
-    assert rows["fourier"]["provides"]["analyzers"] == ["embedding_frequencies", "neuron_frequencies"]
+    assert rows["fourier"]["provides"]["analyzers"] == [
+        "embedding_frequencies",
+        "logit_structure",
+        "neuron_frequencies",
+        "progress_measures",
+    ]
 
 
 def test_one_analyzer_by_name_and_by_force(run, workspace):
@@ -170,7 +176,8 @@ def test_import_and_export(run, workspace, tmp_path):
     assert "was declared for it" in printed
     assert "is already imported: nothing to do" in run("import", out, *where)
     (row,) = [row for row in json.loads(run("variants", "--json", *where)) if row["state"] == "imported"]
-    assert "9 units computed" in run("analyze", row["variant"], *where)
+    chosen = [option for name in ANALYZERS for option in ("-a", name)]
+    assert "9 units computed" in run("analyze", row["variant"], *chosen, *where)
     assert "exists; nothing is overwritten" in run(
         "export", name, "--to", "transformer-lens", "--out", out, *where, code=2
     )

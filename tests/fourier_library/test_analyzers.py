@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dynascope import Batch, Step
+from dynascope import Batch, CheckpointError, InvalidSetting, Step
 from dynascope_fourier import CyclicGroup, fourier_basis
 from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
 
@@ -73,6 +73,45 @@ def test_a_few_stray_neurons_make_no_key_frequency():
     result = NeuronFrequencies().analyze(step(NeuronFrequencies, neurons(53, {5: 60, 14: 60, 22: 2}), 53))
     assert np.flatnonzero(result["is_key"]).tolist() == [4, 13]
     assert result["cluster_size"][21] == 2
+
+
+def test_the_rule_of_the_papers_code_counts_stray_neurons_too():
+    result = NeuronFrequencies().analyze(step(NeuronFrequencies, neurons(53, {5: 60, 14: 60, 22: 2}), 53))
+    assert (np.flatnonzero(result["best_size"]) + 1).tolist() == [5, 14, 22]
+
+
+def test_the_rule_of_the_embedding_counts_components_above_a_quarter_of_the_largest():
+    basis = fourier_basis(53)
+    norms = {9: 1.0, 27: 0.26, 28: 0.24, 0: 5.0}  # cos 5, cos 14, sin 14; the constant is not asked
+    embedding = np.zeros((53, 53))
+    for row, norm in norms.items():
+        embedding[:, row] = norm * basis[row]
+    result = EmbeddingFrequencies().analyze(step(EmbeddingFrequencies, embedding, 53))
+    assert (np.flatnonzero(result["is_key"]) + 1).tolist() == [5, 14]
+    embedding[:, 27] *= 0.24 / 0.26
+    result = EmbeddingFrequencies().analyze(step(EmbeddingFrequencies, embedding, 53))
+    assert (np.flatnonzero(result["is_key"]) + 1).tolist() == [5]
+
+
+def test_an_embedding_of_zeros_has_no_frequency():
+    result = EmbeddingFrequencies().analyze(step(EmbeddingFrequencies, np.zeros((7, 4)), 7))
+    assert not result["power_share"].any()
+    assert not result["is_key"].any()
+
+
+def test_weights_or_activations_that_are_not_numbers_are_one_clear_error():
+    lost = np.full((49, 4), np.nan, dtype=np.float32)
+    with pytest.raises(CheckpointError, match="neurons of this checkpoint must be finite; 196 of 196 values are NaN"):
+        NeuronFrequencies().analyze(step(NeuronFrequencies, lost, 7))
+    with pytest.raises(CheckpointError, match="embedding of this checkpoint must be finite; 28 of 28 values"):
+        EmbeddingFrequencies().analyze(step(EmbeddingFrequencies, lost[:10], 7))
+
+
+def test_a_probe_that_is_not_the_full_grid_is_refused():
+    half = Batch(np.zeros((35, 3), dtype=np.int64), {"a": np.arange(5), "b": np.arange(7)})
+    part = Step(0, None, {"cyclic_group": CyclicGroup(7)}, half, {"neurons": np.zeros((35, 4), dtype=np.float32)})
+    with pytest.raises(InvalidSetting, match="every pair \\(a, b\\) once; the probe has the shape \\(5, 7\\)"):
+        NeuronFrequencies().analyze(part)
 
 
 def test_random_neurons_have_no_key_frequency():

@@ -14,8 +14,14 @@ from dynascope_modular_addition.foreign import adopted
 
 ANALYZERS = {
     "fourier.embedding_frequencies",
+    "fourier.logit_structure",
     "fourier.neuron_frequencies",
+    "fourier.progress_measures",
+    "modular_addition.attention_frequencies",
+    "modular_addition.attention_patterns",
+    "modular_addition.effective_neuron_weights",
     "modular_addition.neuron_activations",
+    "modular_addition.neuron_logit_frequencies",
 }
 
 

@@ -4,17 +4,35 @@ A frequency is ``k`` in 1..floor(p/2); ``k`` and ``p - k`` are the same. For eve
 has one component (the Nyquist row) instead of two.
 """
 
+from dynascope_fourier.addition import by_sum, difference_projections, sum_projections, trigonometric_amplitudes
 from dynascope_fourier.basis import component_frequencies, component_names, fourier_basis, frequencies
 from dynascope_fourier.group import CyclicGroup
-from dynascope_fourier.spectra import frequency_power, gini, variance_fractions
+from dynascope_fourier.losses import cross_entropy, losses_without
+from dynascope_fourier.spectra import (
+    amplitudes_and_phases,
+    fourier_2d,
+    frequency_power,
+    frequency_shares,
+    gini,
+    variance_fractions,
+)
 
 __all__ = [
     "CyclicGroup",
+    "amplitudes_and_phases",
+    "by_sum",
     "component_frequencies",
     "component_names",
+    "cross_entropy",
+    "difference_projections",
+    "fourier_2d",
     "fourier_basis",
     "frequencies",
     "frequency_power",
+    "frequency_shares",
     "gini",
+    "losses_without",
+    "sum_projections",
+    "trigonometric_amplitudes",
     "variance_fractions",
 ]

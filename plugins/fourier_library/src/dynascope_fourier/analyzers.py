@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from dynascope import Analyzer, Output, Step
-from dynascope_fourier.basis import component_names, fourier_basis, frequencies
-from dynascope_fourier.spectra import frequency_power, gini, variance_fractions
+from dynascope_fourier.dominant import KEY_NORM, SPECTRUM, spectrum
+from dynascope_fourier.reading import number_rows, over_pairs
+from dynascope_fourier.spectra import variance_fractions
 
 __all__ = ["EmbeddingFrequencies", "NeuronFrequencies"]
 
@@ -25,31 +26,14 @@ class EmbeddingFrequencies(Analyzer):
     name = "embedding_frequencies"
     title = "Dominant embedding frequencies"
     description = "Norm over the model dimension of each Fourier component of the embedding of the number tokens."
+    version = 2
     needs = ("cyclic_group",)
     reads = ("embedding",)
-    outputs = {
-        "component": Output(("component",), "str", "1", "row of the Fourier basis"),
-        "component_norm": Output(
-            ("component",), "float32", "1", "Euclidean norm of the component over the model dimension"
-        ),
-        "power_share": Output(("frequency",), "float32", "1", "share of the non-constant power", BY_FREQUENCY),
-        "gini": Output((), "float64", "1", "Gini coefficient of the component norms, the constant among them"),
-        "gini_without_constant": Output((), "float64", "1", "Gini coefficient of the non-constant component norms"),
-    }
+    parameters = {"key_norm": KEY_NORM}
+    outputs = SPECTRUM
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
-        group = step.context["cyclic_group"]
-        embedding = step["embedding"][group.first_token : group.first_token + group.order].astype(np.float64)
-        norm = np.linalg.norm(fourier_basis(group.order) @ embedding, axis=1)
-        power = frequency_power(norm**2)
-        total = power.sum()
-        return {
-            "component": component_names(group.order),
-            "component_norm": norm,
-            "power_share": power / total if total else power,
-            "gini": np.float64(gini(norm)),
-            "gini_without_constant": np.float64(gini(norm[1:])),
-        }
+        return spectrum(number_rows(step, "embedding"), self.parameters["key_norm"])
 
 
 class NeuronFrequencies(Analyzer):
@@ -65,6 +49,7 @@ class NeuronFrequencies(Analyzer):
     description = (
         "Share of each neuron's variance over the pairs (a, b) that a single frequency explains, and clusters by it."
     )
+    version = 2
     needs = ("cyclic_group",)
     reads = ("neurons",)
     probe_axes = ("a", "b")
@@ -77,6 +62,9 @@ class NeuronFrequencies(Analyzer):
         "best_share": Output(("neuron",), "float32", "1", "that share"),
         "cluster": Output(("neuron",), "int32", "1", "best frequency where its share reaches cluster_share, else 0"),
         "cluster_size": Output(("frequency",), "int32", "neurons", "neurons in the frequency's cluster", BY_FREQUENCY),
+        "best_size": Output(
+            ("frequency",), "int32", "neurons", "neurons whose best frequency it is, whatever its share", BY_FREQUENCY
+        ),
         "is_key": Output(
             ("frequency",), "int8", "1", "1 where the cluster reaches cluster_floor of live neurons", BY_FREQUENCY
         ),
@@ -84,15 +72,13 @@ class NeuronFrequencies(Analyzer):
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
-        group = step.context["cyclic_group"]
-        maps = np.ascontiguousarray(np.moveaxis(step.unfolded("neurons"), -1, 0))
-        fraction = variance_fractions(maps)
+        fraction = variance_fractions(over_pairs(step, "neurons"))
         best = fraction.argmax(axis=0)
         share = fraction.max(axis=0)
         live = share > 0
         best_frequency = np.where(live, best + 1, 0)
         cluster = np.where(share >= self.parameters["cluster_share"], best_frequency, 0)
-        size = np.bincount(cluster, minlength=len(frequencies(group.order)) + 1)[1:]
+        size, best_size = (np.bincount(of, minlength=len(fraction) + 1)[1:] for of in (cluster, best_frequency))
         floor = max(self.parameters["cluster_floor"] * live.sum(), 1)
         return {
             "fraction": fraction,
@@ -100,6 +86,7 @@ class NeuronFrequencies(Analyzer):
             "best_share": share,
             "cluster": cluster.astype(np.int32),
             "cluster_size": size.astype(np.int32),
+            "best_size": best_size.astype(np.int32),
             "is_key": size >= floor,
             "live_neurons": np.int32(live.sum()),
         }

@@ -11,8 +11,10 @@ from dynascope import Analyzer, View, hookimpl
 def dynascope_analyzers() -> Iterable[Analyzer]:
     """Provide the analyzers that bind to ``cyclic_group``."""
     from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
+    from dynascope_fourier.logit_structure import LogitStructure
+    from dynascope_fourier.progress_measures import ProgressMeasures
 
-    return [EmbeddingFrequencies(), NeuronFrequencies()]
+    return [EmbeddingFrequencies(), LogitStructure(), NeuronFrequencies(), ProgressMeasures()]
 
 
 @hookimpl

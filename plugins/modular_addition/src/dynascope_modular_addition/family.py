@@ -11,6 +11,7 @@ import dynascope
 from dynascope import Activation, Adopted, Config, Dataset, Family, InvalidSetting, Label, Layout, Weight
 from dynascope.schedule import grokking
 from dynascope_fourier import CyclicGroup
+from dynascope_modular_addition.paths import OneLayerTransformer
 from dynascope_modular_addition.probes import pair_tokens
 
 if TYPE_CHECKING:
@@ -165,14 +166,28 @@ class ModularAddition1Layer(Family):
         return {"label": (a + b) % p, "train": train, "test": 1 - train}
 
     def context(self, config: Config) -> Mapping[str, Any]:
-        """The number tokens 0..p-1 are the elements of Z_p."""
-        return {"cyclic_group": CyclicGroup(order=config.parameters.p)}
+        """The number tokens 0..p-1 are the elements of Z_p; ``=`` is the token p."""
+        p = config.parameters.p
+        return {
+            "cyclic_group": CyclicGroup(order=p),
+            "one_layer_transformer": OneLayerTransformer(config.architecture.n_heads, answer_token=p),
+        }
 
     def sites(self, config: Config) -> Mapping[str, Activation | Weight]:
-        """The neurons are read at ``=``, the answer position."""
+        """The neurons are read at ``=``, the answer position. Weights are ``"out in"``, embeddings ``"token d"``."""
         return {
+            "attention_pattern": Activation("blocks.0.attn.hook_pattern", position=None),
+            "attention_output": Weight("blocks.0.attn.o.weight"),
             "embedding": Weight("embed.weight"),
+            "key": Weight("blocks.0.attn.k.weight"),
+            "neuron_input": Weight("blocks.0.mlp.in.weight"),
+            "neuron_output": Weight("blocks.0.mlp.out.weight"),
             "neurons": Activation("blocks.0.mlp.hook_post", position=-1),
+            "position_embedding": Weight("pos_embed.weight"),
+            "query": Weight("blocks.0.attn.q.weight"),
+            "query_bias": Weight("blocks.0.attn.q.bias"),
+            "unembedding": Weight("unembed.weight"),
+            "value": Weight("blocks.0.attn.v.weight"),
         }
 
     def layouts(self) -> Iterable[Layout]:

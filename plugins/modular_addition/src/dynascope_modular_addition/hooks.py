@@ -25,10 +25,18 @@ def dynascope_probes() -> Iterable[Probe]:
 
 @hookimpl
 def dynascope_analyzers() -> Iterable[Analyzer]:
-    """Provide neuron activation maps."""
+    """Provide activation maps, and what binds to the one-layer transformer: attention, and weights through neurons."""
     from dynascope_modular_addition.analyzers import NeuronActivations
+    from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
+    from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, NeuronLogitFrequencies
 
-    return [NeuronActivations()]
+    return [
+        AttentionFrequencies(),
+        AttentionPatterns(),
+        EffectiveNeuronWeights(),
+        NeuronActivations(),
+        NeuronLogitFrequencies(),
+    ]
 
 
 @hookimpl

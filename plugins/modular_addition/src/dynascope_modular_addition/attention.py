@@ -1,0 +1,109 @@
+"""Analyzers of what ``=`` attends to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dynascope import Analyzer, Output, Step
+from dynascope_fourier import amplitudes_and_phases, frequency_shares, variance_fractions
+from dynascope_fourier.reading import finite, number_rows, over_pairs
+from dynascope_modular_addition.paths import answer_scores
+
+__all__ = ["AttentionFrequencies", "AttentionPatterns"]
+
+BY_FREQUENCY = {"frequency": 1}
+
+
+class AttentionPatterns(Analyzer):
+    """The attention of every head from ``=`` to each token, on every pair.
+
+    Source: Nanda et al. 2023 (arXiv 2301.05217), section 4.2; shares of frequencies as for neurons.
+    """
+
+    name = "attention_patterns"
+    title = "Attention patterns"
+    description = "Attention of each head from the answer position to each token, over the pairs (a, b)."
+    needs = ("cyclic_group", "one_layer_transformer")
+    reads = ("attention_pattern",)
+    probe_axes = ("a", "b")
+    outputs = {
+        "source": Output(("source",), "str", "1", "the token that is attended to"),
+        "pattern": Output(
+            ("head", "source", "a", "b"), "float32", "1", "attention", chunk=("head", "source"), packed="int16"
+        ),
+        "mean": Output(("head", "source"), "float32", "1", "mean attention over the pairs"),
+        "fraction": Output(
+            ("frequency", "head", "source"),
+            "float32",
+            "1",
+            "share of the variance over the pairs in one frequency",
+            BY_FREQUENCY,
+        ),
+    }
+
+    def analyze(self, step: Step) -> Mapping[str, Any]:
+        pattern = over_pairs(step, "attention_pattern")[:, :, :, -1]
+        return {
+            "source": np.array(["a", "b", "="]),
+            "pattern": pattern.transpose(2, 3, 0, 1),
+            "mean": pattern.mean(axis=(0, 1), dtype=np.float64),
+            "fraction": variance_fractions(pattern),
+        }
+
+
+class AttentionFrequencies(Analyzer):
+    """Fourier components of the attention score that a number token has at ``=``.
+
+    The query at ``=`` is the same for every pair, so the score is a function of one token, ``q_= . K(t)``. Two heads
+    of one frequency may have opposite signs.
+
+    Source: Nanda et al. 2023 (arXiv 2301.05217), section 4.2 and appendix.
+    """
+
+    name = "attention_frequencies"
+    title = "Attention frequencies"
+    description = "Fourier components of each head's attention score from the answer position over the number tokens."
+    needs = ("cyclic_group", "one_layer_transformer")
+    reads = ("embedding", "position_embedding", "query", "query_bias", "key")
+    outputs = {
+        "score": Output(("number", "head"), "float32", "1", "score of a number token, without its position"),
+        "share": Output(("frequency", "head"), "float32", "1", "share of the score's non-constant power", BY_FREQUENCY),
+        "amplitude": Output(
+            ("frequency", "head"), "float32", "1", "A of A cos(w_k t + phase) in the score", BY_FREQUENCY
+        ),
+        "phase": Output(("frequency", "head"), "float32", "rad", "phase of A cos(w_k t + phase)", BY_FREQUENCY),
+        "best_frequency": Output(("head",), "int32", "1", "frequency with the largest share; 0 for a constant score"),
+        "best_share": Output(("head",), "float32", "1", "that share"),
+        "sign": Output(
+            ("head",),
+            "int8",
+            "1",
+            "1 or -1: that of the best frequency's component times that of the first head with this best frequency; 0 "
+            "for a constant score",
+        ),
+    }
+
+    def analyze(self, step: Step) -> Mapping[str, Any]:
+        model = step.context["one_layer_transformer"]
+        answer = step["embedding"][model.answer_token] + step["position_embedding"][-1]
+        query, bias, key = (finite(step[read], read).astype(np.float64) for read in ("query", "query_bias", "key"))
+        answer = finite(answer, "embedding and position_embedding of =").astype(np.float64)
+        score = answer_scores(answer, number_rows(step, "embedding"), query, bias, key, model.n_heads)
+        share = frequency_shares(score)
+        amplitude, phase = amplitudes_and_phases(score)
+        best, head = share.argmax(axis=0), np.arange(model.n_heads)
+        first = (best[:, None] == best).argmax(axis=1)
+        same = np.cos(phase[best, head] - phase[best, first]) >= 0
+        constant = share[best, head] == 0
+        return {
+            "score": score,
+            "share": share,
+            "amplitude": amplitude,
+            "phase": phase,
+            "best_frequency": np.where(constant, 0, best + 1).astype(np.int32),
+            "best_share": share[best, head],
+            "sign": np.where(constant, 0, np.where(same, 1, -1)).astype(np.int8),
+        }
