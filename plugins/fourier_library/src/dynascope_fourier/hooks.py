@@ -11,8 +11,9 @@ from dynascope import Analyzer, View, hookimpl
 def dynascope_analyzers() -> Iterable[Analyzer]:
     """Provide the analyzers that bind to ``cyclic_group``."""
     from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
+    from dynascope_fourier.circles import ClassCircles
 
-    return [EmbeddingFrequencies(), NeuronFrequencies()]
+    return [ClassCircles(), EmbeddingFrequencies(), NeuronFrequencies()]
 
 
 @hookimpl

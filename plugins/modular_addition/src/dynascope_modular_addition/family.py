@@ -169,10 +169,13 @@ class ModularAddition1Layer(Family):
         return {"cyclic_group": CyclicGroup(order=config.parameters.p)}
 
     def sites(self, config: Config) -> Mapping[str, Activation | Weight]:
-        """The neurons are read at ``=``, the answer position."""
+        """Neurons and residual stream are read at ``=``, the answer position."""
         return {
             "embedding": Weight("embed.weight"),
             "neurons": Activation("blocks.0.mlp.hook_post", position=-1),
+            "stream_after_embedding": Activation("blocks.0.hook_resid_pre", position=-1),
+            "stream_after_attention": Activation("blocks.0.hook_resid_mid", position=-1),
+            "stream_after_mlp": Activation("blocks.0.hook_resid_post", position=-1),
         }
 
     def layouts(self) -> Iterable[Layout]:
