@@ -53,28 +53,28 @@ class ClassCircles(Analyzer):
             ("site", "frequency"),
             "float32",
             "1",
-            "share of the centroids' variance; NaN for a constant site",
+            "share of the centroids' variance; NaN where centroids coincide",
             {"frequency": 1},
         ),
         "plane_circularity": Output(
             ("site", "frequency"),
             "float32",
             "1",
-            "circularity of the ellipse; 0 for the line of p / 2, NaN for a constant site",
+            "circularity of the ellipse; 0 for the line of p / 2, NaN where centroids coincide",
             {"frequency": 1},
         ),
         "principal_share": Output(
             ("site", "principal_component"),
             "float32",
             "1",
-            "share of the centroids' variance; NaN for a constant site",
+            "share of the centroids' variance; NaN where centroids coincide",
             {"principal_component": 1},
         ),
         "principal_circularity": Output(("site",), "float64", "1", "circularity in the first two principal components"),
         "alignment": Output(
             ("site",), "float64", "1", "how evenly classes go around the circle, at the best frequency"
         ),
-        "alignment_frequency": Output(("site",), "int32", "1", "that frequency; 0 for a constant site"),
+        "alignment_frequency": Output(("site",), "int32", "1", "that frequency; 0 where they coincide"),
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
@@ -85,7 +85,9 @@ class ClassCircles(Analyzer):
                 f"{len(step[CLASS])} classes."
             )
         found = [
-            _constant(p) if constant or not np.isfinite(centroid).all() else _measured(centroid)
+            _measured(centroid)
+            if np.isfinite(centroid).all() and np.ptp(centroid, axis=0).any() and not constant
+            else _unmeasured(p)
             for centroid, constant in zip(step[CENTROID].astype(np.float64), step[CONSTANT])
         ]
         return {"site": step[SITE], **{name: np.stack([site[name] for site in found]) for name in found[0]}}
@@ -104,7 +106,7 @@ def _measured(centroid: Array) -> dict[str, Any]:
     }
 
 
-def _constant(p: int) -> dict[str, Any]:
+def _unmeasured(p: int) -> dict[str, Any]:
     return {
         "plane_share": np.full(p // 2, np.nan),
         "plane_circularity": np.full(p // 2, np.nan),
