@@ -34,6 +34,7 @@ class InputTrace(Analyzer):
     description = "What the model answers to each row of the probe, with margin, confidence and loss."
     reads = (LOGITS, LABEL, TRAIN)
     outputs = {
+        "row": Output(("row",), "int32", "1", "row of the probe"),
         "label": Output(("row",), "int32", "1", "the right class"),
         "train": Output(("row",), "int8", "1", "1 where the row is trained on"),
         "prediction": Output(("row",), "int32", "1", "class of the largest logit; -1 where a logit is not a number"),
@@ -81,6 +82,7 @@ class InputTrace(Analyzer):
             by_class = {name: sums / count for name, sums in total.items()}
             by_split = {name: sums.sum(axis=1) / count.sum(axis=1) for name, sums in total.items()}
         return {
+            "row": np.arange(len(label), dtype=np.int32),
             "label": label.astype(np.int32),
             "train": train,
             "prediction": prediction.astype(np.int32),
