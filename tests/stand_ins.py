@@ -10,7 +10,7 @@ from dynascope import Batch, Step
 from dynascope.plugins.declarations import check_declaration
 from dynascope.store.units import Stamp, write_unit
 
-STAMP = Stamp("family", "1", "variant", 0, "plugin.analyzer", 1, "1", "{}", "probe", "", "", "")
+STAMP = Stamp(**dict.fromkeys(Stamp.__dataclass_fields__, "") | {"place": "00000000", "analyzer": "a.b"})
 
 
 def step(arrays=None, weights=None, context=None):
