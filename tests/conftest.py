@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny import FAMILY, SCHEDULE, TINY, declare_few_analyzers
+from tiny import FAMILY, SCHEDULE, TINY, declare_analyzers
 
 from dynascope import Workspace, analyze, train
 from dynascope.cli import main
@@ -26,7 +26,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two analysed variants (seeds 0 and 1); shared: do not write to it."""
     workspace = Workspace.create(tmp_path_factory.mktemp("shared") / "workspace")
-    declare_few_analyzers(workspace.path)
+    declare_analyzers(workspace.path)
     for seed in (0, 1):
         variant = workspace.new_variant(FAMILY, {**TINY, "seed": seed})
         train(variant, schedule=SCHEDULE)

@@ -8,7 +8,7 @@ SCHEDULE = "0:40:20"
 ANALYZERS = ["fourier.embedding_frequencies", "fourier.neuron_frequencies", "modular_addition.neuron_activations"]
 
 
-def declare_few_analyzers(workspace):
-    """Let a workspace analyse by these alone, unless others are named: tests count units."""
+def declare_analyzers(workspace, analyzers=ANALYZERS):
+    """Let a workspace analyse by these alone, unless others are named; by all if None. For tests that count units."""
     file = workspace / "model_families" / FAMILY / "family.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"analyzers": ANALYZERS}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"analyzers": analyzers}))
