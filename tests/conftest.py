@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import textwrap
@@ -11,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny import ANALYZERS, FAMILY, SCHEDULE, TINY
+from tiny import FAMILY, SCHEDULE, TINY, declare_analyzers
 
 from dynascope import Workspace, analyze, train
 from dynascope.cli import main
@@ -27,8 +26,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two variants (seeds 0 and 1), analysed by three analyzers; shared: do not write to it."""
     workspace = Workspace.create(tmp_path_factory.mktemp("shared") / "workspace")
-    declaration = workspace.path / "model_families" / FAMILY / "family.json"
-    declaration.write_text(json.dumps({**json.loads(declaration.read_text()), "analyzers": ANALYZERS}))
+    declare_analyzers(workspace.path)
     for seed in (0, 1):
         variant = workspace.new_variant(FAMILY, {**TINY, "seed": seed})
         train(variant, schedule=SCHEDULE)

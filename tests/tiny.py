@@ -1,7 +1,14 @@
-"""The variant that tests train: the calibration family, small."""
+"""The variant that tests train: the calibration family, small, and analysed by few."""
+
+import json
 
 FAMILY = "modular_addition_1layer"
 TINY = {"p": 11, "train_fraction": 0.5, "d_model": 16, "n_heads": 2, "d_head": 8, "d_mlp": 32, "epochs": 40}
 SCHEDULE = "0:40:20"
 ANALYZERS = ["fourier.embedding_frequencies", "fourier.neuron_frequencies", "modular_addition.neuron_activations"]
-"""Those that the shared workspace's family names, however many the plug-ins have."""
+
+
+def declare_analyzers(workspace, analyzers=ANALYZERS):
+    """Let a workspace analyse by these alone, unless others are named; by all if None. For tests that count units."""
+    file = workspace / "model_families" / FAMILY / "family.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"analyzers": analyzers}))

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 from registries import plugins
+from tiny import declare_analyzers
 
 from dynascope import (
     Activation,
@@ -56,6 +57,7 @@ class Everything(Mean):
 
 @pytest.fixture
 def variant(workspace):
+    declare_analyzers(workspace.path, None)
     return workspace.variants()[0]
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from tiny import ANALYZERS, FAMILY, TINY
+from tiny import ANALYZERS, FAMILY, TINY, declare_analyzers
 
 from dynascope.cli import main
 
@@ -14,6 +14,7 @@ SETTINGS = [f"{name}={value}" for name, value in TINY.items() if name != "epochs
 def test_from_an_empty_folder_to_artifacts(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "has the families modular_addition_1layer" in run("init")
+    declare_analyzers(tmp_path / "workspace")
     assert "No variant yet" in run("variants")
     assert "epochs 0 to 6" in run("train", FAMILY, *SETTINGS, "--epochs", 6, "--schedule", "0:6:3")
     assert "already trained to epoch 6: nothing to do" in run("train", FAMILY, *SETTINGS, "--epochs", 6)
@@ -38,12 +39,7 @@ def test_listings(run, shared):
     }
     rows = {row["plugin"]: row for row in json.loads(run("plugins", "--json"))}
     assert rows["fourier"]["status"] == "active"
-    assert rows["fourier"]["provides"]["analyzers"] == [
-        "embedding_frequencies",
-        "logit_structure",
-        "neuron_frequencies",
-        "progress_measures",
-    ]
+    assert {"embedding_frequencies", "neuron_frequencies"} <= set(rows["fourier"]["provides"]["analyzers"])
 
 
 def test_one_analyzer_by_name_and_by_force(run, workspace):
@@ -220,7 +216,8 @@ def test_status_and_a_dry_run_say_what_is_there_and_compute_nothing(run, workspa
     said = run("analyze", name, "--dry-run", *where)
     assert "1 units at 1 checkpoints would be computed" in said
     assert not unit.exists()
-    assert len(json.loads(run("status", "--json", *where))) == 6
+    rows = [row["analyzer"] for row in json.loads(run("status", "--json", *where))]
+    assert len([analyzer for analyzer in rows if analyzer != "general.variant_table"]) == 6
 
 
 def test_replay_and_added_checkpoints(run, workspace, tmp_path):

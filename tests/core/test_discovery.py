@@ -146,7 +146,7 @@ def test_a_distribution_that_is_found_twice_counts_once(install):
 def test_the_installed_plug_ins_are_active_and_sorted():
     found = discover(strict=True)
     names = [row.name for row in found.plugins]
-    assert {"fourier", "modular_addition", "training"} <= set(names)
+    assert {"fourier", "general", "modular_addition", "training"} <= set(names)
     assert names == sorted(names)
     assert list(found.all("views")) == sorted(found.all("views"))
 

@@ -11,10 +11,11 @@ from dynascope import Analyzer, View, hookimpl
 def dynascope_analyzers() -> Iterable[Analyzer]:
     """Provide the analyzers that bind to ``cyclic_group``."""
     from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
+    from dynascope_fourier.circles import ClassCircles
     from dynascope_fourier.logit_structure import LogitStructure
     from dynascope_fourier.progress_measures import ProgressMeasures
 
-    return [EmbeddingFrequencies(), LogitStructure(), NeuronFrequencies(), ProgressMeasures()]
+    return [ClassCircles(), EmbeddingFrequencies(), LogitStructure(), NeuronFrequencies(), ProgressMeasures()]
 
 
 @hookimpl

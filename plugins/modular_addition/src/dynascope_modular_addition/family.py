@@ -174,7 +174,7 @@ class ModularAddition1Layer(Family):
         }
 
     def sites(self, config: Config) -> Mapping[str, Activation | Weight]:
-        """The neurons are read at ``=``, the answer position. Weights are ``"out in"``, embeddings ``"token d"``."""
+        """Activations are read at ``=``, the answer position. Weights are ``"out in"``, embeddings ``"token d"``."""
         return {
             "attention_pattern": Activation("blocks.0.attn.hook_pattern", position=None),
             "attention_output": Weight("blocks.0.attn.o.weight"),
@@ -186,6 +186,9 @@ class ModularAddition1Layer(Family):
             "position_embedding": Weight("pos_embed.weight"),
             "query": Weight("blocks.0.attn.q.weight"),
             "query_bias": Weight("blocks.0.attn.q.bias"),
+            "stream_after_embedding": Activation("blocks.0.hook_resid_pre", position=-1),
+            "stream_after_attention": Activation("blocks.0.hook_resid_mid", position=-1),
+            "stream_after_mlp": Activation("blocks.0.hook_resid_post", position=-1),
             "unembedding": Weight("unembed.weight"),
             "value": Weight("blocks.0.attn.v.weight"),
         }

@@ -1,0 +1,30 @@
+"""What this plug-in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dynascope.contract.analyzer import Instrument
+from dynascope.contract.hookspecs import hookimpl
+
+
+@hookimpl
+def dynascope_analyzers() -> Iterable[Instrument]:
+    """Provide the instruments that serve every family."""
+    from dynascope.instruments.geometry import RepresentationGeometry
+    from dynascope.instruments.input_trace import InputTrace
+    from dynascope.instruments.milestones import Milestones
+    from dynascope.instruments.similarity import LinearCKA
+    from dynascope.instruments.spectra import WeightSpectra
+    from dynascope.instruments.trajectory import ParameterTrajectory
+    from dynascope.instruments.variant_table import VariantTable
+
+    return [
+        InputTrace(),
+        LinearCKA(),
+        Milestones(),
+        ParameterTrajectory(),
+        RepresentationGeometry(),
+        VariantTable(),
+        WeightSpectra(),
+    ]
