@@ -162,15 +162,20 @@ def test_csv_and_parquet_give_the_table_back(run, shared, tmp_path):
     assert run("table", "-c", GINI, *where).splitlines()[0] == f"family,variant,epoch,{GINI}"
 
 
-def test_duckdb_queries_it(run, shared, tmp_path):
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_duckdb_queries_it(run, shared, tmp_path, ending):
     duckdb = pytest.importorskip("duckdb")
-    run("table", "--out", tmp_path / "table.csv", "--workspace", shared.path)
+    pytest.importorskip("pyarrow")
+    file = tmp_path / f"table.{ending}"
+    run("table", "--columns", f"seed,test_loss,{GINI}", "--out", file, "--workspace", shared.path)
     rows = duckdb.sql(
-        f"select variant, max(epoch), min(test_loss) from '{tmp_path / 'table.csv'}' group by variant order by variant"
+        f"""select variant, max(epoch), min(test_loss), max("{GINI}") from '{file}' where seed < 2
+        group by variant order by variant"""
     ).fetchall()
-    for (name, epoch, loss), variant in zip(rows, shared.variants(), strict=True):
+    for (name, epoch, loss, gini), variant in zip(rows, shared.variants(), strict=True):
         assert (name, epoch) == (variant.name, 40)
         assert loss == pytest.approx(variant.metrics.loc[[0, 20, 40], "test_loss"].min())
+        assert gini == pytest.approx(variant.artifacts.series(GINI).max().item())
 
 
 def test_an_ending_that_is_not_known_and_a_missing_package_are_one_clear_error(run, shared, tmp_path, monkeypatch):
