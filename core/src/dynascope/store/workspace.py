@@ -81,7 +81,7 @@ class Workspace:
 
     @property
     def jobs(self) -> Jobs:
-        """The jobs: training, analysis, import and export in processes of their own, by id."""
+        """The jobs, by id: training, analysis and other work in processes of their own."""
         from dynascope.jobs import Jobs
 
         return Jobs(self.path)
