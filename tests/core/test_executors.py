@@ -95,6 +95,16 @@ def test_what_a_dead_worker_left_is_done_by_another(variant, expected, monkeypat
     assert_same(contents(variant), expected)
 
 
+def test_work_that_is_given_up_is_not_waited_for(variant):
+    def give_up(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        analyze(variant, where=Where("processes", 2), progress=give_up)
+    assert 0 < len(list(variant.artifacts.folder.rglob("[!.]*.h5"))) < 63
+    assert children() == []
+
+
 def children():
     """The worker processes of this one, but for the resource tracker of multiprocessing."""
     found = []

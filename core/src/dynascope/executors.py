@@ -7,12 +7,15 @@ refuses the work if they are of other versions. Work is idempotent: what a dead 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from dynascope.errors import InvalidSetting, PluginError
@@ -76,14 +79,41 @@ def opened(where: Where) -> Iterator[Any]:
     if where.kind == "inline":
         yield Inline()
     elif where.kind == "processes":
-        with (
-            _threads_for_each(max(cores() // where.count, 1)),
-            ProcessPoolExecutor(where.count, mp_context=get_context("spawn")) as pool,
-        ):
+        with _threads_for_each(max(cores() // where.count, 1)), _processes(where.count) as pool:
             yield pool
     else:
         with _dask(where) as executor:
             yield executor
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """Yield a pool of processes that end with this one, whatever ends it, and at once where the work is given up.
+
+    They would otherwise wait for ever for orders of a process that was killed, and one that is told to end would wait
+    for all orders that it gave out. What a worker has under way when it ends is lost, as when it is killed.
+    """
+    context = get_context("spawn")
+    end, lifeline = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_hang_on, initargs=(end, lifeline))
+    try:
+        yield pool
+    finally:
+        lifeline.close()  # first: one that was killed may have taken a lock along, for which others would wait for ever
+        pool.shutdown(cancel_futures=True)
+        end.close()
+
+
+def _hang_on(end: Connection, lifeline: Connection) -> None:
+    """Let this process, a worker, end when nobody holds the other end of the lifeline; leave Ctrl-C to its parent."""
+    lifeline.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
+
+
+def _end_with(end: Connection) -> None:
+    end.poll(None)  # nothing is ever sent: this returns when it is closed
+    os._exit(1)
 
 
 @contextmanager
