@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,12 @@ def test_what_a_dead_worker_left_is_done_by_another(variant, expected, monkeypat
     killer.join()
     assert killed
     assert_same(contents(variant), expected)
+
+
+def test_that_a_worker_died_is_told_by_the_futures_of_all_work_given_out_after_it_too():
+    with executors.opened(Where("processes", 1)) as pool:
+        for _ in range(2):
+            assert isinstance(pool.submit(os._exit, 1).exception(), BrokenProcessPool)
 
 
 def test_work_that_is_given_up_is_not_waited_for(variant):

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -86,6 +87,19 @@ def opened(where: Where) -> Iterator[Any]:
             yield executor
 
 
+class _Pool(ProcessPoolExecutor):
+    """Tells of a worker that died in the futures only, whether it dies before or after the work is given out."""
+
+    def submit(self, function: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> Future[T]:
+        """Give out work; the future of a pool that is broken already has its error."""
+        try:
+            return super().submit(function, *arguments, **options)
+        except BrokenProcessPool as error:
+            future: Future[T] = Future()
+            future.set_exception(error)
+            return future
+
+
 @contextmanager
 def _processes(count: int) -> Iterator[Executor]:
     """Yield a pool of processes that end with this one, whatever ends it, and at once where the work is given up.
@@ -95,7 +109,7 @@ def _processes(count: int) -> Iterator[Executor]:
     """
     context = get_context("spawn")
     end, lifeline = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_hang_on, initargs=(end, lifeline))
+    pool = _Pool(count, mp_context=context, initializer=_hang_on, initargs=(end, lifeline))
     try:
         yield pool
     finally:
