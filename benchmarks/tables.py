@@ -49,6 +49,8 @@ def main() -> None:
             "the whole table": workspace.table,
             "one column": lambda: workspace.table(columns=["plug.one/gini"]),
             "one array with 56 coordinates": lambda: workspace.table(columns=["plug.one/share"]),
+            "the whole as xarray": workspace.series,
+            "that array as xarray": lambda: workspace.series(columns=["plug.one/share"]),
         }
         report(f"{VARIANTS} variants x {EPOCHS} checkpoints", medians(actions, 3, warmup=1), "the whole table")
         units.h5py.File = Counted

@@ -6,7 +6,9 @@ and, on one thread, computes no more than the weights of a small model.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -55,6 +57,30 @@ def task_analyze(path: str, force: bool = False) -> None:
 
     for variant in Workspace(path).variants():
         analyze(variant, force=force)
+
+
+def task_shared(path: str, force: bool = False) -> None:
+    """Analyse every variant of a workspace in two processes, in a group of their own.
+
+    They are forked, too, and not spawned as those of Dynascope, which take seconds to begin; then they close what
+    spawned ones would not have: connections to their parent and to one another.
+    """
+    from dynascope import Workspace, analyze, executors, processes
+
+    os.setsid()
+    work = processes._work
+
+    def work_alone(connection: Any) -> None:
+        for file in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if int(file.name) != connection.fileno() and str(file.readlink()).startswith("socket:"):
+                    os.close(int(file.name))
+        work(connection)
+
+    processes._work = work_alone
+    processes.get_context = lambda method: multiprocessing.get_context("fork")
+    for variant in Workspace(path).variants():
+        analyze(variant, force=force, where=executors.Where("processes", 2))
 
 
 def task_series(path: str) -> None:

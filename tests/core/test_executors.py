@@ -7,12 +7,12 @@ import shutil
 import signal
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import FAMILY, TINY
+from tiny import FAMILY, TINY, declare_analyzers
 
 from dynascope import AnalysisError, InvalidSetting, PluginError, Workspace, analyze, executors, train
 from dynascope.analysis import elsewhere
@@ -24,7 +24,9 @@ from dynascope.plugins.versions import versions_of
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    variant = Workspace.create(tmp_path_factory.mktemp("executors") / "workspace").new_variant(FAMILY, TINY)
+    workspace = Workspace.create(tmp_path_factory.mktemp("executors") / "workspace")
+    declare_analyzers(workspace.path)
+    variant = workspace.new_variant(FAMILY, TINY)
     train(variant, schedule="every:2")
     return variant
 
@@ -93,6 +95,22 @@ def test_what_a_dead_worker_left_is_done_by_another(variant, expected, monkeypat
     killer.join()
     assert killed
     assert_same(contents(variant), expected)
+
+
+def test_that_a_worker_died_is_told_by_the_future_of_its_work():
+    with executors.opened(Where("processes", 1)) as pool:
+        for _ in range(2):
+            assert isinstance(pool.submit(os._exit, 1).exception(), BrokenExecutor)
+
+
+def test_work_that_is_given_up_is_not_waited_for(variant):
+    def give_up(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        analyze(variant, where=Where("processes", 2), progress=give_up)
+    assert 0 < len(list(variant.artifacts.folder.rglob("[!.]*.h5"))) < 63
+    assert children() == []
 
 
 def children():

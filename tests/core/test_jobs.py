@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 from tiny import FAMILY, TINY
 
 from dynascope import InvalidSetting, JobError, UnknownName, Workspace, WorkspaceError, train
 from dynascope.jobs import Job, identity, lock
-from dynascope.jobs.command import of_command_line, to_continue
+from dynascope.jobs.command import COMMANDS, of_command_line, to_continue
 from dynascope.jobs.progress import Progress, read_progress, report, report_to
 
 SETTINGS = [f"{name}={value}" for name, value in TINY.items() if name != "epochs"]
@@ -119,7 +120,7 @@ def test_analysis_import_and_export_are_jobs_too(workspace, tmp_path):
     export = only(workspace)
     analysis = workspace.jobs.start("analyze", [first.name])
     assert (analysis.wait(60), export.wait(60)) == ("done", "done")
-    assert analysis.progress == Progress(9, 9, "units", f"{first.name}, 1 of 1")
+    assert analysis.progress == Progress(9, 9, "units", first.name)
     assert set(map(len, (first.artifacts.epochs(name) for name in first.artifacts.analyzers()))) == {3}
     assert export.progress == Progress(3, 3, "checkpoints")
     imported = workspace.jobs.start("import", ["there", "--name", "back"], folder=tmp_path)
@@ -127,6 +128,66 @@ def test_analysis_import_and_export_are_jobs_too(workspace, tmp_path):
     assert imported.progress.what == "checkpoints"
     assert workspace.variant("back").checkpoints == [20, 40]  # that layout has none before the first update
     assert [job.id for job in workspace.jobs.list()] == [export.id, analysis.id, imported.id]
+
+
+def test_replay_and_adding_checkpoints_are_jobs_too(workspace, tmp_path):
+    variant = workspace.variants()[0]
+    said = cli(workspace, "replay", variant.name, "--epoch", 7, "--out", "seven", "--background", folder=tmp_path)
+    replay = only(workspace)
+    assert said == f"Job {replay.id} was started. To follow it: dynascope jobs follow {replay.id}\n"
+    assert replay.command == f"dynascope replay {variant.name} --epoch 7 --out seven"
+    assert cli(workspace, "jobs", "follow", replay.id) == replay.log
+    assert f"{variant.name}, epoch 7, replayed from epoch 0: equal to the last bit" in replay.log
+    assert (replay.state, replay.progress) == ("done", Progress(20, 20, "epochs", variant.name))
+    assert load_file(tmp_path / "seven").keys() == variant.weights(0).keys()
+
+    cli(workspace, "checkpoints", "add", variant.name, "10,20,30", "--background")
+    adding = next(job for job in workspace.jobs.list() if job.id != replay.id)
+    assert "-checkpoints-add-" in adding.id
+    assert adding.command == f"dynascope checkpoints add {variant.name} 10,20,30"
+    assert adding.wait(60) == "done", adding.log
+    assert adding.progress == Progress(40, 40, "epochs", variant.name)
+    assert "2 checkpoints added, 1 were there" in adding.log
+    assert variant.checkpoints == [0, 10, 20, 30, 40]
+
+
+def test_each_of_the_commands_is_started_from_python(workspace, tmp_path):
+    first, second = (variant.name for variant in workspace.variants())
+    arguments = {
+        "analyze": [first],
+        "checkpoints add": [first, "5"],
+        "export": [second, "--to", "transformer-lens", "--out", "out"],
+        "import": ["there", "--name", "back"],
+        "replay": [second, "--epoch", "3"],
+        "train": [FAMILY, *SETTINGS, "--epochs", "5", "--schedule", "0,5"],
+    }
+    assert sorted(arguments) == list(COMMANDS)
+    cli(workspace, "export", second, "--to", "miscope", "--out", tmp_path / "there")
+    jobs = [workspace.jobs.start(name, given, folder=tmp_path) for name, given in arguments.items()]
+    assert [job.wait(120) for job in jobs] == ["done"] * 6, [job.log for job in jobs]
+    assert workspace.variant(first).checkpoints == [0, 5, 20, 40]
+    assert workspace.variant(second).replayed_folder.epochs() == [3]
+    assert (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_replay_and_adding_checkpoints_that_are_cancelled_go_on(new_workspace):
+    variant = new_workspace.new_variant(FAMILY, {**TINY, "epochs": 3000})
+    train(variant, schedule="0,3000", keep_optimizer="none")
+    adding = new_workspace.jobs.start("checkpoints add", [variant.name, "0:3001:100"])
+    replay = new_workspace.jobs.start("replay", [variant.name, "--epoch", "2950"])
+    for job, done in ((replay, 20), (adding, 200)):
+        until(lambda job=job, done=done: job.progress is not None and job.progress.done > done)
+        assert job.cancel(patience=60) == "cancelled"
+        assert f"To continue: dynascope jobs continue {job.id}" in job.log
+    some = len(variant.checkpoints)
+    assert 2 < some < 31
+    assert variant.recipe["schedule"] == variant.checkpoints  # what was added is known
+    assert variant.replayed_folder.epochs() == []
+    assert adding.resume().wait(60) == replay.resume().wait(60) == "done"
+    assert f"{31 - some} checkpoints added, {some} were there" in adding.log
+    assert variant.checkpoints == list(range(0, 3001, 100))
+    assert variant.replayed_folder.epochs() == [2950]
 
 
 # Ended early.
@@ -395,6 +456,8 @@ def test_an_unknown_name_is_told_the_nearest(new_workspace):
         job.resume()
     with pytest.raises(UnknownName, match="Did you mean 'train'"):
         new_workspace.jobs.start("trian")
+    with pytest.raises(UnknownName, match="Did you mean 'checkpoints add'"):
+        new_workspace.jobs.start("checkpoints ad")
     with pytest.raises(InvalidSetting, match="must not hold --background or --workspace"):
         new_workspace.jobs.start("train", [FAMILY, "-w", "elsewhere"])
     with pytest.raises(InvalidSetting, match="nowhere is none"):

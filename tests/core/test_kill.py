@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from forks import Forks
-from tiny import FAMILY, TINY
+from tiny import FAMILY, TINY, declare_analyzers
 
 from dynascope import Workspace, analyze, train
 from dynascope.analysis import upkeep
@@ -25,8 +27,10 @@ AXES = ("a", "b", "component", "frequency", "neuron")
 
 
 def killed_at_random(command, ready, seconds, rng):
-    """Start a command, wait until it works, kill it after a random time; return whether it had ended by itself."""
-    process = subprocess.Popen([sys.executable, "-m", "dynascope", *command], stderr=subprocess.PIPE)
+    """Start a command, wait until it works, kill it after a random time; see that no process of it is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dynascope", *command], stderr=subprocess.PIPE, start_new_session=True
+    )
     deadline = time.monotonic() + 120
     while not ready() and process.poll() is None:
         assert time.monotonic() < deadline, "the command did not begin to work"
@@ -34,7 +38,14 @@ def killed_at_random(command, ready, seconds, rng):
     time.sleep(rng.uniform(0, seconds))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    return process.returncode == 0
+    wait_for_the_end_of(process.pid)
+
+
+def wait_for_the_end_of(group):
+    deadline = time.monotonic() + 30
+    while group_is_alive(group):
+        assert time.monotonic() < deadline, "processes are left"
+        time.sleep(0.005)
 
 
 def contents(variant):
@@ -54,6 +65,11 @@ def units_of(variant):
     return {name: content for name, content in contents(variant).items() if not name.endswith(SERIES_FILE)}
 
 
+def names_of(variant):
+    paths = variant.artifacts.folder.rglob("[!.]*.h5")
+    return {str(path.relative_to(variant.folder)) for path in paths if path.name != SERIES_FILE}
+
+
 def nothing_is_damaged(variant):
     found = {finding.kind for finding in upkeep.verify(variant).findings}
     return found <= {"leftover", "outdated"}
@@ -63,6 +79,7 @@ def nothing_is_damaged(variant):
 def trained(tmp_path_factory):
     """A workspace with one variant of four checkpoints, trained."""
     workspace = Workspace.create(tmp_path_factory.mktemp("trained") / "workspace")
+    declare_analyzers(workspace.path)
     train(workspace.new_variant(FAMILY, {**TINY, "epochs": 3}), schedule="0:3:1")
     return workspace.path
 
@@ -106,14 +123,45 @@ def killed_fork(forks, task, seconds, rng, variant, **arguments):
     return forks.wait(pid) == -signal.SIGKILL
 
 
+def killed_shared(forks, seconds, rng, variant, whom, **arguments):
+    """Begin an analysis in processes, and kill a worker or the parent after a random time; return whether it was there.
+
+    That a worker was killed is nothing to the analysis: another does its work. No process is left.
+    """
+    pid = forks.start("shared", path=workspace_of(variant), **arguments)
+    time.sleep(rng.uniform(0, seconds))
+    victims = [pid] if whom == "parent" else workers_of(pid)
+    with suppress(ProcessLookupError, IndexError):
+        os.kill(rng.choice(victims), signal.SIGKILL)
+    code = forks.wait(pid)
+    wait_for_the_end_of(pid)
+    if whom == "parent":
+        return code == -signal.SIGKILL
+    assert code == 0
+    return bool(victims)
+
+
+def remove_half(variant, rng):
+    paths = sorted(variant.artifacts.folder.rglob("[!.]*.h5"))
+    for path in rng.sample(paths, len(paths) // 2):
+        path.unlink()
+
+
+def workers_of(pid):
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
 def seconds_of(forks, task, variant, **arguments):
     begun = time.monotonic()
     assert forks.wait(forks.start(task, path=workspace_of(variant), **arguments)) == 0
     return time.monotonic() - begun
 
 
-@pytest.mark.parametrize(("state", "kills"), [("missing", 36), ("fresh", 34), ("series", 30)])
-def test_analyze_killed_a_hundred_times_in_all_leaves_whole_files(forks, whole, variant, state, kills):
+@pytest.mark.parametrize(("state", "kills"), [("missing", 20), ("fresh", 20), ("series", 20)])
+def test_analyze_killed_sixty_times_in_all_leaves_whole_files(forks, whole, variant, state, kills):
     """From nothing (or a part), over units that are computed again, and while series are built."""
     rng, expected = random.Random(state), units_of(whole)
     task = {"task": "series"} if state == "series" else {"task": "analyze", "force": state == "fresh"}
@@ -122,8 +170,7 @@ def test_analyze_killed_a_hundred_times_in_all_leaves_whole_files(forks, whole, 
     done = interrupted = 0
     while done < kills:
         if state == "missing" and len(units_of(variant)) == len(expected):
-            for path in rng.sample(sorted(variant.artifacts.folder.rglob("[!.]*.h5")), len(expected) // 2):
-                path.unlink()
+            remove_half(variant, rng)
         before = units_of(variant)
         done += killed_fork(forks, seconds=seconds, rng=rng, variant=variant, **task)
         after = units_of(variant)  # every file opens
@@ -140,13 +187,42 @@ def test_analyze_killed_a_hundred_times_in_all_leaves_whole_files(forks, whole, 
     assert [path for path in variant.folder.rglob(".*") if path.name != ".training.lock"] == []
 
 
-def test_the_command_killed_at_random_goes_on_to_the_same_artifacts(whole, variant):
+@pytest.mark.parametrize("whom", ["worker", "parent"])
+def test_an_analysis_in_processes_of_which_one_is_killed_forty_times_in_all_leaves_whole_files(
+    forks, whole, variant, whom
+):
+    """From a part, and over units that are computed again, in turns."""
+    rng, expected = random.Random(whom), units_of(whole)
+    seconds = 0.9 * seconds_of(forks, "shared", variant)  # at the very end there is nobody left to be killed
+    done = interrupted = 0
+    while done < 20:
+        force = bool(done % 2)
+        if not force and len(names_of(variant)) == len(expected):
+            remove_half(variant, rng)
+        before = names_of(variant)
+        done += killed_shared(forks, seconds, rng, variant, whom, force=force)
+        after = units_of(variant)  # every file opens
+        assert before <= after.keys()
+        assert all(content == expected[name] for name, content in after.items())
+        assert nothing_is_damaged(variant)
+        assert whom == "parent" or after.keys() == expected.keys()
+        interrupted += after.keys() < expected.keys()
+    assert whom == "worker" or interrupted > 2
+    upkeep.repair(variant)
+    analyze(variant)
+    assert contents(variant) == contents(whole)
+    assert upkeep.verify(variant).findings == ()
+    assert [path for path in variant.folder.rglob(".*") if path.name != ".training.lock"] == []
+
+
+@pytest.mark.parametrize(("kills", "options"), [(2, []), (1, ["--workers", "2"])])
+def test_the_command_killed_at_random_goes_on_to_the_same_artifacts(whole, variant, kills, options):
     rng = random.Random(0)
     folder = variant.artifacts.folder
-    for _ in range(2):
+    for _ in range(kills):
         before = len(list(folder.rglob("[!.]*.h5")))
         killed_at_random(
-            ["analyze", "--workspace", workspace_of(variant)],
+            ["analyze", "--workspace", workspace_of(variant), *options],
             lambda before=before: len(list(folder.rglob("[!.]*.h5"))) > before,
             0.1,
             rng,
@@ -169,9 +245,11 @@ def test_a_reader_that_scrubs_while_units_are_computed_again_and_killed_sees_who
     paths = {name: str(tmp_path / name) for name in ("expected", "stop", "report")}
     paths["expected"] += ".npz"
     reader = forks.start("scrub", path=workspace_of(analysed_variant), **paths)
-    for number in range(15):
+    for number in range(20):
         if number % 5 == 4:
             seconds_of(forks, "analyze", analysed_variant, force=True)
+        elif number % 5 >= 2:
+            killed_shared(forks, seconds, rng, analysed_variant, ("worker", "parent")[number % 2], force=True)
         else:
             killed_fork(forks, "analyze", seconds, rng, analysed_variant, force=True)
     (tmp_path / "stop").touch()

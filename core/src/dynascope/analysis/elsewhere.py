@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -141,19 +141,15 @@ def share_out(
     """
     known = versions_of(registry())
     sharing = [_Sharing(work, memory, known, restack) for work in plans]
-    while any(one.unfinished for one in sharing):
-        running: dict[Any, tuple[_Sharing, Order]] = {}
-        broken = False
-        with opened(where) as executor:
-            while not broken and any(one.unfinished for one in sharing):
-                for one in sharing:
-                    while len(running) < 2 * where.count and (order := one.next(where.count)) is not None:
-                        running[executor.submit(carry_out, order)] = one, order
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    one, order = running.pop(future)
-                    broken = one.take(order, future, advance) or broken
-            for future, (one, order) in running.items():  # the workers are gone, and these orders with them
+    running: dict[Any, tuple[_Sharing, Order]] = {}
+    with opened(where) as executor:
+        while any(one.unfinished for one in sharing):
+            for one in sharing:
+                while len(running) < 2 * where.count and (order := one.next(where.count)) is not None:
+                    running[executor.submit(carry_out, order)] = one, order
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                one, order = running.pop(future)
                 one.take(order, future, advance)
     return [one.failures for one in sharing]
 
@@ -202,8 +198,8 @@ class _Sharing:
         self._out += 1
         return self._order([(task.epoch, tuple(stamp for _, stamp in task.units)) for task in tasks], wave.series)
 
-    def take(self, order: Order, future: Any, advance: Callable[[int], None]) -> bool:
-        """Take in what came of an order; return whether the workers are gone."""
+    def take(self, order: Order, future: Any, advance: Callable[[int], None]) -> None:
+        """Take in what came of an order; one whose worker died is to be given out again."""
         self._out -= 1
         try:
             report = future.result()
@@ -222,13 +218,11 @@ class _Sharing:
                     f"left: {error_text(error)}"
                 )
                 self._lost(order, died, advance)
-            return isinstance(error, BrokenExecutor)
         else:
             self.failures += report.failures
             if order.units:
                 self._pace = report.seconds / len(order.units)
             advance(order.size)
-        return False
 
     def _lost(self, order: Order, error: DynascopeError, advance: Callable[[int], None]) -> None:
         folder = self.work.variant.checkpoint_folder

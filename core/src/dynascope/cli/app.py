@@ -167,7 +167,7 @@ def train(
         raise typer.BadParameter("--overwrite names one variant: use it without --seeds and --grid.")
     opened = _opened(workspace)
     if background:
-        _start_job(opened)
+        _start_job(opened, "train")
         return
 
     from dynascope.cli import training
@@ -189,12 +189,18 @@ def replay(
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Go on to the next checkpoint, and compare the weights.")
     ] = True,
+    background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Make the weights of any epoch again, from the nearest earlier state, and verify them."""
+    opened = _opened(workspace)
+    if background:
+        _start_job(opened, "replay")
+        return
+
     from dynascope.cli import training
 
-    training.replay(_opened(workspace), variant, epoch, out, verify)
+    training.replay(opened, variant, epoch, out, verify)
 
 
 checkpoints = typer.Typer(no_args_is_help=True, help="List a variant's checkpoints, or add some by replay.")
@@ -220,12 +226,18 @@ def add_checkpoints(
     inexact: Annotated[
         bool, typer.Option("--inexact", help="Add them even if the replay differs from what was recorded.")
     ] = False,
+    background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Add epochs to a trained variant by replay; those that exist are not touched."""
+    opened = _opened(workspace)
+    if background:
+        _start_job(opened, "checkpoints add")
+        return
+
     from dynascope.cli import training
 
-    training.add_checkpoints(_opened(workspace), variant, schedule, inexact)
+    training.add_checkpoints(opened, variant, schedule, inexact)
 
 
 @app.command()
@@ -258,7 +270,7 @@ def analyze(
     """Compute the artifacts that are missing or stale: one forward pass per checkpoint for all analyzers."""
     opened = _opened(workspace)
     if background:
-        _start_job(opened)
+        _start_job(opened, "analyze")
         return
 
     from dynascope.cli import work
@@ -396,7 +408,7 @@ def import_(
     """Import a run of another program as a variant; its recorded losses are checked against its weights."""
     opened = _opened(workspace)
     if background:
-        _start_job(opened)
+        _start_job(opened, "import")
         return
 
     from dynascope.cli import exchange
@@ -420,7 +432,7 @@ def export(
     """Write a variant in another program's layout. Nothing is overwritten."""
     opened = _opened(workspace)
     if background:
-        _start_job(opened)
+        _start_job(opened, "export")
         return
 
     from dynascope.cli import exchange
@@ -485,10 +497,10 @@ def remove(context: typer.Context, job: JobArgument, workspace: WorkspaceOption 
     jobs.remove(_opened(workspace or context.obj), job)
 
 
-def _start_job(workspace) -> None:  # type: ignore[no-untyped-def]  # naming the type would import the store
+def _start_job(workspace, command: str) -> None:  # type: ignore[no-untyped-def]  # the type would import the store
     from dynascope.cli import jobs
 
-    jobs.start(workspace, sys.argv[1:])
+    jobs.start(workspace, command, sys.argv[1:])
 
 
 @app.command()

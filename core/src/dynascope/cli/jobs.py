@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dynascope.cli.tables import say
 from dynascope.jobs import Job
-from dynascope.jobs.command import COMMANDS, of_command_line
+from dynascope.jobs.command import of_command_line
 from dynascope.store.workspace import Workspace
 
 __all__ = ["cancel", "follow", "remove", "resume", "start"]
@@ -18,12 +18,12 @@ KILLED = 137
 """The exit code with which a shell reports a process that was killed."""
 
 
-def start(workspace: Workspace, arguments: Sequence[str]) -> None:
-    """Start the command line that was given as a job, and say how to follow it."""
+def start(workspace: Workspace, command: str, arguments: Sequence[str]) -> None:
+    """Start the command line that was given, and that is this command, as a job, and say how to follow it."""
     words = of_command_line(arguments)
-    name = next(word for word in words if word in COMMANDS)
-    words.remove(name)
-    job = workspace.jobs.start(name, words)
+    for word in command.split():
+        words.remove(word)
+    job = workspace.jobs.start(command, words)
     say(f"Job {job.id} was started. {_how_to_follow(job)}")
 
 

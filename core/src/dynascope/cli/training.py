@@ -6,7 +6,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -164,13 +164,7 @@ def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify
         if out is not None:
             _write(out, variant.checkpoint_folder.read(epoch))
         return
-    with _bar() as bar:
-        task = bar.add_task("replaying", total=None, metrics="")
-
-        def progress(done: int, total: int) -> None:
-            bar.start()
-            bar.update(task, completed=done, total=total)
-
+    with _replaying(variant) as progress:
         moment = list(replaying.replay_epochs(variant, [epoch], verify=verify, progress=progress))[-1]
     say(f"{variant.name}, epoch {epoch}, replayed from epoch {moment.check.start}: {moment.check.summary}.")
     if out is not None:
@@ -185,13 +179,7 @@ def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify
 def add_checkpoints(workspace: Workspace, name: str, schedule: str, inexact: bool) -> None:
     """Add epochs by replay, with a progress bar, and say what came of it."""
     variant = workspace.variant(name)
-    with _bar() as bar:
-        task = bar.add_task("replaying", total=None, metrics="")
-
-        def progress(done: int, total: int) -> None:
-            bar.start()
-            bar.update(task, completed=done, total=total)
-
+    with _replaying(variant) as progress:
         added = replaying.add_checkpoints(variant, schedule, inexact=inexact, progress=progress)
     if not added.epochs:
         say(f"{variant.name} has all {added.present} of these checkpoints: nothing to do.")
@@ -288,6 +276,20 @@ def _bar() -> Iterator[Progress]:
         again = command_to_continue() or shlex.join(["dynascope", *to_continue(sys.argv[1:])])
         say(f"Interrupted; what was done is kept. To continue: {again}")
         raise SystemExit(130) from None
+
+
+@contextmanager
+def _replaying(variant: Variant) -> Iterator[Callable[[int, int], None]]:
+    """Offer what is to be called with the number of updates done and of all updates."""
+    with _bar() as bar:
+        task = bar.add_task("replaying", total=None, metrics="")
+
+        def progress(done: int, total: int) -> None:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+            report(done, total, "epochs", variant.name)
+
+        yield progress
 
 
 def _say_sizes(variant: Variant, how: recipe.Recipe, variants: int = 1) -> None:

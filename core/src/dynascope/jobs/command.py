@@ -8,7 +8,7 @@ from dynascope.errors import InvalidSetting, UnknownName
 
 __all__ = ["COMMANDS", "checked", "of_command_line", "to_continue"]
 
-COMMANDS = ("analyze", "export", "import", "train")
+COMMANDS = ("analyze", "checkpoints add", "export", "import", "replay", "train")
 
 WORKSPACE = ("--workspace", "-w")
 BACKGROUND = "--background"
@@ -16,7 +16,7 @@ OVERWRITE = "--overwrite"
 
 
 def checked(command: str, arguments: Sequence[str]) -> list[str]:
-    """Return a command and its arguments as a list.
+    """Return the words of a command and its arguments as a list.
 
     Raises:
         UnknownName: a command that is none of a job.
@@ -30,7 +30,7 @@ def checked(command: str, arguments: Sequence[str]) -> list[str]:
             f"The arguments of a job must not hold {BACKGROUND} or --workspace: it works in the background, in the "
             f"workspace whose job it is. Leave them out of {found}."
         )
-    return [command, *found]
+    return [*command.split(), *found]
 
 
 def of_command_line(arguments: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ __all__ = ["Jobs"]
 
 
 class Jobs(Mapping[str, Job]):
-    """The jobs of a workspace, by id: training, analysis, import and export in processes of their own.
+    """The jobs of a workspace, by id: work in processes of their own.
 
     Args:
         path: the workspace.
@@ -31,7 +31,7 @@ class Jobs(Mapping[str, Job]):
         """Start a command of the command line as a job, and return at once.
 
         Args:
-            command: ``train``, ``analyze``, ``import`` or ``export``.
+            command: ``train``, ``analyze``, ``replay``, ``checkpoints add``, ``import`` or ``export``.
             arguments: what follows it on the command line, without ``--workspace``.
             folder: where relative paths among the arguments begin; the current one by default.
 
@@ -46,7 +46,7 @@ class Jobs(Mapping[str, Job]):
         if not begin.is_dir():
             raise InvalidSetting(f"A job works in a folder that exists; {begin} is none.")
         now = datetime.datetime.now(datetime.UTC)
-        place = self.path / f"{now:%Y%m%d-%H%M}-{command}-{secrets.token_hex(2)}"
+        place = self.path / f"{now:%Y%m%d-%H%M}-{command.replace(' ', '-')}-{secrets.token_hex(2)}"
         try:
             place.mkdir(parents=True)
         except OSError as error:

@@ -264,12 +264,17 @@ class Variant:
         return table_of([self], columns, probe)
 
     def series(self, columns: Iterable[str] | None = None, probe: str | None = None) -> xr.Dataset:
-        """Return the same as ``table`` as an xarray dataset over ``epoch``, in which arrays keep their axis.
+        """Return the same as ``table`` as an xarray dataset over ``epoch``, in which arrays keep their axes.
+
+        Args:
+            columns, probe: as for ``table``; arrays may have any number of axes.
 
         Raises:
-            UnknownName, InvalidSetting: as ``table``.
+            UnknownName: a column that is not there.
+            InvalidSetting: an array of more than 65,536 numbers at each epoch; two axes of one name that cannot be
+                joined; more than fits into memory.
         """
-        from dynascope.store.table import series_of
+        from dynascope.store.dataset import series_of
 
         return series_of(self, columns, probe)
 

@@ -18,6 +18,7 @@ from dynascope.store.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
     from dynascope.jobs import Jobs
 
@@ -80,7 +81,7 @@ class Workspace:
 
     @property
     def jobs(self) -> Jobs:
-        """The jobs: training, analysis, import and export in processes of their own, by id."""
+        """The jobs, by id: training, analysis and other work in processes of their own."""
         from dynascope.jobs import Jobs
 
         return Jobs(self.path)
@@ -192,8 +193,39 @@ class Workspace:
         """
         from dynascope.store.table import table_of
 
+        return table_of(self._chosen(variants), columns, probe)
+
+    def series(
+        self,
+        variants: Iterable[str | Variant] | None = None,
+        columns: Iterable[str] | None = None,
+        probe: str | None = None,
+    ) -> xr.Dataset:
+        """Return what was measured at each epoch of many variants as an xarray dataset: arrays keep their axes.
+
+        It is read from the stacked series, as ``table`` is.
+
+        Args:
+            variants: names or variants; all that can be read by default. One that is named twice counts once.
+            columns, probe: as in ``Variant.series``.
+
+        Returns:
+            A dataset with the dimensions ``variant`` and ``epoch``, and those of the arrays. Each axis has all the
+            coordinates that any of the variants has; NaN where a variant has no value. Along ``variant`` stand its
+            ``family``, and the settings that were asked for.
+
+        Raises:
+            UnknownName: no such variant, or a column that no variant has.
+            InvalidSetting: an array of more than 65,536 numbers at each epoch; axes that cannot be joined; more than
+                fits into memory.
+        """
+        from dynascope.store.dataset import dataset_of
+
+        return dataset_of(self._chosen(variants), columns, probe)
+
+    def _chosen(self, variants: Iterable[str | Variant] | None) -> list[Variant]:
         chosen = self.variants() if variants is None else variants
-        return table_of([one if isinstance(one, Variant) else self.variant(one) for one in chosen], columns, probe)
+        return [one if isinstance(one, Variant) else self.variant(one) for one in chosen]
 
     def comparisons(self, family: str | None = None, probe: str | None = None) -> Comparisons:
         """Return what was measured over variants of a family beside each other.
