@@ -59,33 +59,33 @@ def checkpoint() -> None:
         with tempfile.TemporaryDirectory() as folder:
             variant = made(folder, p, 5)
             analyze(variant)  # what is read of the last checkpoint is there
-            work = plan(variant, registry(), epochs=[4], force=True)
+            work = plan(variant, registry(), epochs=[3], force=True)
             (task,) = work.tasks
             desk = Desk.of(work)
             stamps = [stamp for _, stamp in task.units]
-            desk.checkpoint(4, stamps)
+            desk.checkpoint(3, stamps)
             model, bound = desk.model, [one for one, _ in task.units]
-            weights = model.weights(4)
+            weights = model.weights(3)
             places = list(dict.fromkeys(place for one in bound for place in one.places.values()))
             passing = [place for place in places if isinstance(place, (Activation, Logits, Gradient))]
-            module, inputs = model._module, torch.from_numpy(work.batch.inputs)
+            module, inputs = variant.model(3), torch.from_numpy(work.batch.inputs)
 
             def bare(module=module, inputs=inputs):
                 with torch.no_grad():
                     return module(inputs)
 
             def hooked(model=model, weights=weights, passing=passing):
-                return [found for _, found, _ in model.passes(4, weights, passing, passing)]
+                return [found for _, found, _ in model.passes(3, weights, passing, passing)]
 
             actions = {
                 "bare forward pass": bare,
                 "weights, pass and everything declared": hooked,
-                f"all {len(stamps)} analyzers, stored": lambda desk=desk, stamps=stamps: desk.checkpoint(4, stamps),
+                f"all {len(stamps)} analyzers, stored": lambda desk=desk, stamps=stamps: desk.checkpoint(3, stamps),
             }
             for stamp in stamps:
-                actions[f"{stamp.analyzer} alone"] = lambda desk=desk, stamp=stamp: desk.checkpoint(4, [stamp])
+                actions[f"{stamp.analyzer} alone"] = lambda desk=desk, stamp=stamp: desk.checkpoint(3, [stamp])
             report(f"one checkpoint on one thread, p = {p}", medians(actions, rounds, warmup=1), "bare forward pass")
-            size = sum(file.stat().st_size for file in desk.artifacts.folder.rglob(f"{place_of(4)}-*.h5"))
+            size = sum(file.stat().st_size for file in desk.artifacts.folder.rglob(f"{place_of(3)}-*.h5"))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(f"  written for it: {size / 1e6:.2f} MB; peak memory of this process so far: {peak:.0f} MiB")
 

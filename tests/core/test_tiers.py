@@ -220,6 +220,8 @@ def test_force_is_for_what_is_asked_for(variant, passes):
     passes.clear()
     work = analyze(variant, plugins=plugins(*ALL[:3]), analyzers=["drift"], force=True)
     assert (work.units, passes) == (1, [])
+    work = analyze(variant, plugins=plugins(*ALL[:3]), analyzers=["mean", "against_last"], epochs=[0], force=True)
+    assert [task.epoch for task in work.tasks] == [0]  # what is read of the last checkpoint is fresh
 
 
 def test_a_failure_at_the_last_checkpoint_is_told_by_what_reads_it(variant):

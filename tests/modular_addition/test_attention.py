@@ -95,7 +95,5 @@ def test_uniform_attention_is_one_third_and_has_no_frequency():
     assert not found["fraction"].any()
 
 
-def test_attention_is_read_whole():
-    assert FAMILY.sites(FAMILY.configure())["attention_pattern"] == Activation(
-        "blocks.0.attn.hook_pattern", position=None
-    )
+def test_attention_is_read_from_the_answer():
+    assert FAMILY.sites(FAMILY.configure())["attention_pattern"] == Activation("blocks.0.attn.hook_pattern", -1, axis=2)

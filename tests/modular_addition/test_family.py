@@ -6,9 +6,13 @@ import torch
 
 from dynascope import Activation, Batch, InvalidSetting, Step
 from dynascope.schedule import parse_schedule
-from dynascope.testing import check_forward_equals_hooked, check_global_random_state_untouched
+from dynascope.testing import (
+    check_forward_equals_hooked,
+    check_global_random_state_untouched,
+    check_observe_equals_hooked,
+)
 from dynascope.training.stack import Stack
-from dynascope_modular_addition import ModularAddition1Layer
+from dynascope_modular_addition import ModularAddition1Layer, model
 from dynascope_modular_addition.analyzers import NeuronActivations
 from dynascope_modular_addition.probes import FULL_GRID, pair_tokens
 
@@ -44,6 +48,27 @@ def test_forward_is_the_hooked_model_in_values_and_gradients(preset, seed, p):
 @pytest.mark.parametrize("settings", [{"n_heads": 1}, {"d_mlp": 1}, {"p": 2, "train_fraction": 0.5}, {"p": 3}])
 def test_forward_is_the_hooked_model_at_the_edges(settings):
     check_forward_equals_hooked(FAMILY, FAMILY.configure({"p": 5, "d_model": 12, "d_head": 4, **settings}))
+
+
+EVERYWHERE = [Activation(hook, position, axis=axis) for hook, position, axis in model.OBSERVED]
+
+
+@pytest.mark.parametrize("preset", ["miscope", "nanda"])
+@pytest.mark.parametrize(
+    "settings", [{"p": 11}, {"p": 12}, {"p": 5, "n_heads": 1}, {"p": 5, "d_mlp": 1}, {"p": 2, "train_fraction": 0.5}]
+)
+def test_what_is_observed_is_what_the_hooked_model_gives(preset, settings):
+    config = FAMILY.configure({"d_model": 12, "d_head": 4, **settings}, preset=preset)
+    tokens = torch.from_numpy(pair_tokens(config.parameters.p))
+    check_observe_equals_hooked(FAMILY, config, tokens, EVERYWHERE)
+
+
+def test_what_cannot_be_observed_is_left_to_the_hooked_model():
+    config = FAMILY.configure({"p": 5})
+    weights, tokens = FAMILY.init(config), torch.from_numpy(pair_tokens(5))
+    assert FAMILY.observe(config, weights, tokens, [Activation("hook_embed", position=0)]) is None
+    assert FAMILY.observe(config, weights, tokens.flip(1), EVERYWHERE) is None
+    assert FAMILY.observe(config, weights, tokens[:, 1:], EVERYWHERE) is None
 
 
 def test_the_global_random_state_is_left_alone():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from dynascope.contract.config import Config
 from dynascope.contract.family import Family
+from dynascope.contract.reads import Activation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["check_forward_equals_hooked", "check_global_random_state_untouched"]
+__all__ = ["check_forward_equals_hooked", "check_global_random_state_untouched", "check_observe_equals_hooked"]
 
 
 def check_forward_equals_hooked(
@@ -56,6 +58,50 @@ def check_forward_equals_hooked(
         scale = max(float(gradient.abs().max()), floor)
         difference = float((fast_gradients[name] - gradient).abs().max()) / scale
         assert difference <= gradient_tolerance, f"{family.name}: gradients of {name} differ by {difference:.2e}"
+
+
+def check_observe_equals_hooked(
+    family: Family, config: Config, inputs: Tensor, places: Sequence[Activation], *, tolerance: float = 1e-5
+) -> None:
+    """Check that ``observe`` gives the logits and activations of the hooked model.
+
+    Args:
+        family, config: the family and a variant of it; a small one will do.
+        inputs: of a probe, ``"row ..."``.
+        places: those that ``observe`` gives.
+        tolerance: largest difference, relative to the largest value of that place.
+
+    Raises:
+        AssertionError: naming the place and the difference.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        name: tensor if tensor.any() else 0.1 * torch.randn(tensor.shape, generator=generator)
+        for name, tensor in family.init(config).items()
+    }
+    seen: dict[str, Tensor] = {}
+
+    def keep(value: Tensor, hook: Any, name: str) -> None:
+        seen[name] = value
+
+    model: Any = family.hooked(config, weights)
+    names = dict.fromkeys(place.hook for place in places)
+    with torch.no_grad():
+        output = model.run_with_hooks(inputs, fwd_hooks=[(name, partial(keep, name=name)) for name in names])
+        observed = family.observe(config, weights, inputs, places)
+    assert observed is not None, f"{family.name}: observe gives none of these places"
+    logits, activations = observed
+    expected: dict[Any, Tensor] = {"logits": family.answers(config, output)}
+    for place in places:
+        value = seen[place.hook]
+        expected[place] = value if place.position is None else value.select(place.axis, place.position)
+    for place, wanted in expected.items():
+        found = logits if place == "logits" else activations[place]
+        assert found.shape == wanted.shape, f"{family.name}: {place} has shape {found.shape}, hooked {wanted.shape}"
+        difference = float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1e-30))
+        assert difference <= tolerance, f"{family.name}: {place} differs by {difference:.2e}, relative to the largest"
 
 
 def check_global_random_state_untouched(family: Family, config: Config) -> None:

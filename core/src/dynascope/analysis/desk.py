@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows
 from dynascope.errors import Failure, WorkspaceError
+from dynascope.store.atomic import settle
 from dynascope.store.units import Stamp, write_unit
 from dynascope.store.variant import Variant
 
@@ -51,6 +53,7 @@ class Desk:
         self.epochs, self.ledger = epochs, ledger
         self.artifacts = variant.artifacts_of(probe)
         self.model = Model(variant, batch, memory)
+        self._unsettled: set[Path] = set()
 
     @classmethod
     def of(cls, work: Plan, memory: int = MEMORY) -> Desk:
@@ -105,7 +108,14 @@ class Desk:
         return []
 
     def _write(self, bound: Bound, stamp: Stamp, arrays: Mapping[str, Array], axes: Mapping[str, Array]) -> None:
-        write_unit(self.artifacts.folder / bound.id, stamp, bound.analyzer.outputs, arrays, axes)
+        folder = self.artifacts.folder / bound.id
+        write_unit(folder, stamp, bound.analyzer.outputs, arrays, axes, settled=False)
+        self._unsettled.add(folder)
+
+    def settle(self) -> None:
+        """Wait until the names of all that was written are on the disk."""
+        while self._unsettled:
+            settle(self._unsettled.pop())
 
 
 class _AtEpoch:

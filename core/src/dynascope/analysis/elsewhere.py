@@ -99,6 +99,7 @@ def carry_out(order: Order) -> Report:
         failures += desk.checkpoint(epoch, stamps)
     for stamp in order.series:
         failures += desk.series(stamp)
+    desk.settle()
     # Errors of other classes may not survive the way back, and their traceback does not.
     told = [replace(failure, error=AnalysisFailed(error_text(failure.error))) for failure in failures]
     return Report(told, time.perf_counter() - began)

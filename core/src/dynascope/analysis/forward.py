@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,6 +39,7 @@ class Model:
     def __init__(self, variant: Variant, batch: Batch, memory: int = MEMORY) -> None:
         self.variant, self.batch, self.memory = variant, batch, memory
         self._module: nn.Module | None = None
+        self._epoch: int | None = None
 
     def weights(self, epoch: int) -> dict[str, Array]:
         """Return the weights of a checkpoint, read-only.
@@ -78,31 +80,54 @@ class Model:
         Raises:
             CheckpointError: the weights do not fit the family.
         """
-        module = self._loaded(epoch, weights)
+        import torch
+
+        # The model takes copies: what analyzers see is read-only.
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
         count = len(self.batch.inputs)
         size = max(1, min(count, self.memory // (_bytes_per_row(weights, self.batch) * _copies(places))))
         kept = _Kept(count, self.memory, set(whole))
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
-            found = _frozen(self._pass(module, rows, places))
+            found = _frozen(self._pass(epoch, tensors, rows, places))
             yield rows, found, kept.add(rows, found)
 
-    def _loaded(self, epoch: int, weights: Mapping[str, Array]) -> Any:
+    def _pass(self, epoch: int, weights: Mapping[str, Tensor], rows: slice, places: Sequence[Place]) -> Found:
+        """Send some rows through the model, and keep what is asked for."""
         import torch
 
-        # The module takes copies: what analyzers see is read-only.
-        tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
+        activations = [place for place in places if isinstance(place, Activation)]
+        if not any(isinstance(place, Gradient) for place in places):
+            inputs = torch.from_numpy(self.batch.inputs[rows])
+            with torch.no_grad(), self._fitting(epoch):
+                observed = self.variant.family.base.observe(self.variant.config, weights, inputs, activations)
+            if observed is not None:
+                logits, seen = observed
+                found: Found = {place: _kept(seen[place], None, place.dtype, place) for place in activations}
+                asked = [place for place in places if isinstance(place, Logits)]
+                return {**found, **{place: _kept(logits, None, place.dtype, place) for place in asked}}
+        if self._epoch != epoch:
+            self._load(epoch, weights)
+        return self._hooked(self._module, rows, places)
+
+    def _load(self, epoch: int, tensors: Mapping[str, Tensor]) -> None:
+        """Put the weights of a checkpoint into the hooked model."""
         family = self.variant.family.base
-        try:
+        with self._fitting(epoch):
             if self._module is None:
                 self._module = family.hooked(self.variant.config, tensors)
             else:
                 family.reload(self._module, tensors)
+        self._epoch = epoch
+
+    @contextmanager
+    def _fitting(self, epoch: int) -> Iterator[None]:
+        try:
+            yield
         except (RuntimeError, KeyError) as error:
             raise CheckpointError(
                 f"{self.variant.checkpoint_folder.file(epoch)} does not fit family {self.variant.family.name}: {error}"
             ) from None
-        return self._module
 
     @cached_property
     def _facts(self) -> Mapping[str, Array]:
@@ -116,8 +141,8 @@ class Model:
                 )
         return _frozen({name: np.asarray(values) for name, values in facts.items()})
 
-    def _pass(self, module: Any, rows: slice, places: Sequence[Place]) -> Found:
-        """Send some rows through the model, and keep what is asked for."""
+    def _hooked(self, module: Any, rows: slice, places: Sequence[Place]) -> Found:
+        """Send some rows through the hooked model, and keep what is asked for."""
         import torch
 
         gradients = [place for place in places if isinstance(place, Gradient)]
@@ -157,7 +182,7 @@ class Model:
                 found.update(self._gradients(of, logits, rows, places_of, seen, parameters))
         for place in places:
             if isinstance(place, Activation) and place not in found:
-                found[place] = _kept(seen[place.hook], place.position, place.dtype, place)
+                found[place] = _kept(seen[place.hook], place.position, place.dtype, place, place.axis)
             elif isinstance(place, Logits):
                 found[place] = _kept(logits, None, place.dtype, place)
         return found
@@ -192,7 +217,7 @@ class Model:
         for (place, leaf), gradient in zip(leaves.items(), results, strict=True):
             gradient = torch.zeros_like(leaf) if gradient is None else gradient
             if isinstance(place.at, Activation):
-                found[place] = _kept(gradient, place.at.position, place.at.dtype, place)
+                found[place] = _kept(gradient, place.at.position, place.at.dtype, place, place.at.axis)
             elif isinstance(place.at, Weight):
                 found[place] = _kept(gradient[: place.at.rows], None, None, place)
         return found
@@ -256,12 +281,12 @@ class _Kept:
             self._joined.update(dict.fromkeys(parts, error))
 
 
-def _kept(value: Tensor, position: int | None, dtype: str | None, place: Place) -> Array | Exception:
+def _kept(value: Tensor, position: int | None, dtype: str | None, place: Place, axis: int = 1) -> Array | Exception:
     """Copy the part of a tensor that is asked for; the tensor itself is not kept alive."""
     import torch
 
     try:
-        part = value.detach() if position is None else value.detach()[:, position]
+        part = value.detach() if position is None else value.detach().select(axis, position)
     except IndexError as error:
         return InvalidSetting(f"{place}: {error}.")
     wanted = part.dtype if dtype is None else getattr(torch, dtype)

@@ -227,10 +227,11 @@ def plan(
     asked = {one.id for one in chosen}
     asked |= {read.analyzer for one in chosen if isinstance(one.item, VariantsAnalyzer) for read in _sources(one)}
     whole = epochs is None or analyzers is not None
-    wanted = _wanted(bound, asked, checkpoints, checkpoints if epochs is None else epochs, whole)
+    picked = set(checkpoints) & set(checkpoints if epochs is None else epochs)
+    wanted = _wanted(bound, asked, checkpoints, picked, whole)
     comparing = _Comparing(variant.artifacts_of(chosen_probe.name).folder, stamping, len(found) > len(checkpoints))
     for one in bound:
-        comparing.add(one, wanted[one.id], force and one.id in asked, one.id in asked)
+        comparing.add(one, wanted[one.id], picked if force and one.id in asked else set(), one.id in asked)
     return Plan(
         variant,
         chosen_probe.name,
@@ -253,18 +254,17 @@ def _sources(one: Bound | Provided) -> tuple[Stored, ...]:
 
 
 def _wanted(
-    bound: Sequence[Bound], asked: set[str], checkpoints: Mapping[int, str], epochs: Iterable[int], whole: bool
+    bound: Sequence[Bound], asked: set[str], checkpoints: Mapping[int, str], picked: set[int], whole: bool
 ) -> dict[str, set[int]]:
     """Return at which epochs each analyzer is wanted: where it is asked for, and where it is read.
 
     An analyzer over the series is wanted at all of them or at none.
     """
     everywhere = set(checkpoints)
-    chosen = everywhere & set(epochs)
     wanted: dict[str, set[int]] = {one.id: set() for one in bound}
     for one in reversed(bound):  # readers come before what they read
         if one.id in asked:
-            wanted[one.id] |= (everywhere if whole else set()) if one.over_series else chosen
+            wanted[one.id] |= (everywhere if whole else set()) if one.over_series else picked
         if wanted[one.id]:
             if one.over_series:
                 wanted[one.id] = everywhere
@@ -341,10 +341,10 @@ class _Comparing:
         self._series: dict[int, list[tuple[Bound, Stamp]]] = {}
         self._complete: set[str] = set()
 
-    def add(self, one: Bound, wanted: set[int], force: bool, asked: bool) -> None:
+    def add(self, one: Bound, wanted: set[int], forced: set[int], asked: bool) -> None:
         """Compare the units of an analyzer; what it reads was added before."""
         if one.over_series:
-            self._add_series(one, force, asked or bool(wanted))
+            self._add_series(one, bool(forced), asked or bool(wanted))
             return
         names = _names(self._folder / one.id)
         digests, stamps = self._stamping.digests[one.id], self._stamping.stamps[one.id]
@@ -361,7 +361,7 @@ class _Comparing:
                 continue
             if there:
                 fresh += 1
-                if not force:
+                if epoch not in forced:
                     continue
             else:
                 if stored is None:

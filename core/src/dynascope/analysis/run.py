@@ -132,4 +132,5 @@ def _here(work: Plan, advance: Callable[[int], None], memory: int) -> list[Failu
         for _, stamp in sweep.series:
             failures += desk.series(stamp)
             advance(1)
+    desk.settle()
     return failures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -121,6 +121,25 @@ class Family(ABC):
         It offers ``hook_dict`` and ``run_with_hooks(inputs, fwd_hooks=...)`` (any ``HookedRootModule`` or
         ``TransformerBridge``). The core builds it once and calls ``reload`` for each checkpoint.
         """
+
+    def observe(
+        self, config: Config, weights: Mapping[str, Tensor], inputs: Tensor, places: Sequence[Activation]
+    ) -> tuple[Tensor, Mapping[Activation, Tensor]] | None:
+        """Return what the hooked model would give, faster: its answers, and its activations at some places.
+
+        A model that is read at the answer position alone need not compute the others. None, which is the default,
+        where one of the places is not among those that can be given so: then ``hooked`` is run. The two must be
+        equal; ``dynascope.testing.check_observe_equals_hooked`` checks it.
+
+        Args:
+            weights: of one checkpoint.
+            inputs: of a probe, ``"row ..."``.
+            places: what is to be read, each ``"row feature"`` or as its hook gives it.
+
+        Returns:
+            The logits ``"row class"`` as ``answers`` gives them, and a tensor for each place.
+        """
+        return None
 
     def reload(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         """Put the weights of another checkpoint into a model made by ``hooked``."""

@@ -37,13 +37,15 @@ class Activation:
 
     Attributes:
         hook: its TransformerLens hook name.
-        position: the sequence position to keep (the axis after the rows); None keeps all.
+        position: the sequence position to keep; None keeps all.
         dtype: the numpy type to keep it in; that of the model by default.
+        axis: along which positions lie: 1, after the rows; 2 for the queries of a pattern ``"row head query key"``.
     """
 
     hook: str
     position: int | None = -1
     dtype: str | None = None
+    axis: int = 1
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,21 @@ from typing import Any
 
 from dynascope.errors import WorkspaceError
 
-__all__ = ["hidden_name", "leftovers", "publish", "read_json", "remove_leftovers", "write_json"]
+__all__ = ["hidden_name", "leftovers", "publish", "read_json", "remove_leftovers", "settle", "write_json"]
 
 _HOST = re.sub(r"\W", "_", platform.node()) or "_"
 
 
 @contextmanager
-def publish(path: Path) -> Iterator[Path]:
+def publish(path: Path, *, settled: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success sync it and rename it over ``path``.
 
     A reader sees the old file or the new one, never a part. On failure the temporary file is removed; after
     a kill it stays behind, hidden, until ``remove_leftovers``.
+
+    Args:
+        settled: sync the folder, too, so that the new name outlives a power cut. Without it, the caller calls
+            ``settle`` when all files in the folder are there.
 
     Raises:
         WorkspaceError: the disk is full or the folder cannot be written to.
@@ -35,7 +39,8 @@ def publish(path: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        if settled:
+            _sync(path.parent)
     except OSError as error:
         raise WorkspaceError(
             f"Could not write {path}: {error.strerror or error}. Nothing that was there is changed; "
@@ -43,6 +48,18 @@ def publish(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def settle(folder: Path) -> None:
+    """Wait until the names of the files in a folder are on the disk.
+
+    Raises:
+        WorkspaceError: the disk cannot be written to.
+    """
+    try:
+        _sync(folder)
+    except OSError as error:
+        raise WorkspaceError(f"Could not write {folder}: {error.strerror or error}.") from None
 
 
 def hidden_name(path: Path) -> Path:

@@ -45,7 +45,7 @@ class AttentionPatterns(Analyzer):
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
-        pattern = over_pairs(step, "attention_pattern")[:, :, :, -1]
+        pattern = over_pairs(step, "attention_pattern")
         return {
             "source": np.array(["a", "b", "="]),
             "pattern": pattern.transpose(2, 3, 0, 1),

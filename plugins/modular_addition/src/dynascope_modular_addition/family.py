@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -118,6 +118,20 @@ class ModularAddition1Layer(Family):
 
         return model.hooked_model(config, weights)
 
+    def observe(
+        self, config: Config, weights: Mapping[str, Tensor], inputs: Tensor, places: Sequence[Activation]
+    ) -> tuple[Tensor, Mapping[Activation, Tensor]] | None:
+        from dynascope_modular_addition import model
+
+        hooks = {place: model.OBSERVED.get((place.hook, place.position, place.axis)) for place in places}
+        p = config.parameters.p
+        pairs = inputs.shape[1:] == (3,) and bool((inputs[:, 2] == p).all()) and bool((inputs[:, :2] < p).all())
+        if None in hooks.values() or not pairs:
+            return None
+        seen = model.observed(config.architecture.n_heads, weights, inputs)
+        logits = seen["logits"][:, :p]
+        return logits, {place: seen[name] for place, name in hooks.items() if name is not None}
+
     def trainable(self, config: Config) -> frozenset[str]:
         """Weights, and in the ``nanda`` recipe the biases of the neurons; all other biases stay 0."""
         from dynascope_modular_addition import model
@@ -176,7 +190,7 @@ class ModularAddition1Layer(Family):
     def sites(self, config: Config) -> Mapping[str, Activation | Weight]:
         """Activations are read at ``=``, the answer position. Weights are ``"out in"``, embeddings ``"token d"``."""
         return {
-            "attention_pattern": Activation("blocks.0.attn.hook_pattern", position=None),
+            "attention_pattern": Activation("blocks.0.attn.hook_pattern", position=-1, axis=2),
             "attention_output": Weight("blocks.0.attn.o.weight"),
             "embedding": Weight("embed.weight"),
             "key": Weight("blocks.0.attn.k.weight"),

@@ -228,6 +228,61 @@ def logits_at_answer(n_heads: int, weights: Mapping[str, Tensor], pairs: Pairs) 
     return torch.addmm(direct + constant, neurons, (unembed @ back).T)
 
 
+OBSERVED = {
+    ("blocks.0.hook_resid_pre", -1, 1): "before",
+    ("blocks.0.attn.hook_pattern", -1, 2): "pattern",
+    ("blocks.0.hook_resid_mid", -1, 1): "between",
+    ("blocks.0.mlp.hook_pre", -1, 1): "neurons_before",
+    ("blocks.0.mlp.hook_post", -1, 1): "neurons",
+    ("blocks.0.hook_resid_post", -1, 1): "after",
+}
+"""What ``observed`` gives, by hook, position and axis of the position."""
+
+
+def observed(n_heads: int, weights: Mapping[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
+    """Return the logits and activations at ``=`` of sequences ``a b =``, each ``"pair feature"``.
+
+    As ``logits_at_answer``, it computes the answer position alone, and scores and values once per token and place; but
+    every activation is there, so that nothing is taken through two products at once.
+
+    Args:
+        n_heads: the number of heads, which the flat weights do not show.
+        weights: by the names of ``initial_weights``.
+        tokens: integers, ``"pair 3"``; the last is ``=``.
+    """
+    w, block = weights, "blocks.0."
+    embed, position = w["embed.weight"], w["pos_embed.weight"]
+    number, last = embed[:-1], embed[-1] + position[2]
+    stream = torch.cat([number + position[0], number + position[1], last.unsqueeze(0)])
+    count = len(number)
+
+    q = linear(last, w[block + "attn.q.weight"], w[block + "attn.q.bias"]).view(n_heads, -1)
+    key = linear(stream, w[block + "attn.k.weight"], w[block + "attn.k.bias"]).view(len(stream), n_heads, -1)
+    score = (key * q).sum(dim=-1) / math.sqrt(q.shape[-1])
+    own = score[-1].expand(len(tokens), -1)
+    scores = torch.stack([score[tokens[:, 0]], score[tokens[:, 1] + count], own], dim=2)
+    pattern = torch.softmax(scores, dim=2)  # pair head source
+
+    value = linear(stream, w[block + "attn.v.weight"], w[block + "attn.v.bias"]).view(len(stream), n_heads, -1)
+    mixed = pattern[:, :, 2, None] * value[-1]
+    mixed += pattern[:, :, 0, None] * value[tokens[:, 0]]
+    mixed += pattern[:, :, 1, None] * value[tokens[:, 1] + count]
+    between = last + linear(mixed.flatten(1), w[block + "attn.o.weight"], w[block + "attn.o.bias"])
+
+    neurons_before = linear(between, w[block + "mlp.in.weight"], w[block + "mlp.in.bias"])
+    neurons = neurons_before.relu()
+    after = between + linear(neurons, w[block + "mlp.out.weight"], w[block + "mlp.out.bias"])
+    return {
+        "before": last.expand(len(tokens), -1),
+        "pattern": pattern,
+        "between": between,
+        "neurons_before": neurons_before,
+        "neurons": neurons,
+        "after": after,
+        "logits": linear(after, w["unembed.weight"], w["unembed.bias"]),
+    }
+
+
 def hooked_model(config: Config, weights: Mapping[str, Tensor]) -> nn.Module:
     """Return the model as a TransformerLens bridge on its native model."""
     from transformer_lens.config import TransformerBridgeConfig

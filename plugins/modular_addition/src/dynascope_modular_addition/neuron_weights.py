@@ -99,7 +99,7 @@ class EffectiveNeuronWeights(Analyzer):
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
-        attention = finite(step["attention_pattern"], "attention_pattern")[:, :, -1, :-1].mean(
+        attention = finite(step["attention_pattern"], "attention_pattern")[:, :, :-1].mean(
             axis=(0, 2), dtype=np.float64
         )
         path = (finite(step[read], read) for read in ("value", "attention_output", "neuron_input"))
