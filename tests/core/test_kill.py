@@ -148,10 +148,12 @@ def remove_half(variant, rng):
 
 
 def workers_of(pid):
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
+    """Return the processes that a process has started, by whichever of its threads."""
+    found = []
+    with suppress(FileNotFoundError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def seconds_of(forks, task, variant, **arguments):
