@@ -167,7 +167,7 @@ def test_no_gradient_is_taken_when_none_is_declared(variant, monkeypatch):
         "answers",
         lambda self, config, output: enabled.append(torch.is_grad_enabled()) or original(config, output),
     )
-    seen(variant, Logits())
+    seen(variant, Logits(), EMBED)
     seen(variant, Logits(), Gradient("neurons", Loss()))
     assert enabled == [False, True]
 

@@ -15,7 +15,7 @@ from dynascope.analysis.plan import Ledger, Plan
 from dynascope.analysis.series import StoredSeries, read_stored
 from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer, Step
 from dynascope.contract.probe import Batch
-from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows
+from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows, Stored
 from dynascope.errors import Failure, WorkspaceError
 from dynascope.store.atomic import settle
 from dynascope.store.units import Stamp, write_unit
@@ -78,13 +78,14 @@ class Desk:
         for stamp in stamps:
             bound = self.analyzers[stamp.analyzer]
             try:
-                arrays = at_epoch.arrays(bound)
+                arrays = at_epoch.made[bound.id] = at_epoch.arrays(bound)
                 axes = {axis: self.batch.axes[axis] for axis in bound.analyzer.probe_axes}
                 self._write(bound, stamp, arrays, axes)
             except WorkspaceError:
                 raise
             except Exception as error:  # any error of a plug-in is reported, with its place, at the end
                 log.debug("Unit failed.", exc_info=error)
+                at_epoch.made.pop(bound.id, None)
                 failures.append(Failure(_who(bound), epoch, file, error))
         return failures
 
@@ -123,6 +124,7 @@ class _AtEpoch:
 
     def __init__(self, desk: Desk, epoch: int, analyzers: Sequence[Bound]) -> None:
         self._desk, self._epoch = desk, epoch
+        self.made: dict[str, Mapping[str, Array]] = {}
         self._sliced: dict[str, Any] = {}
         self._weights = desk.model.weights(epoch)
         places = list(dict.fromkeys(place for bound in analyzers for place in bound.places.values()))
@@ -175,11 +177,23 @@ class _AtEpoch:
                 reads[read] = array
         return reads
 
+    def _stored(self, read: Stored) -> Array:
+        """Return what another analyzer has stored; what it has made just now, as a file would give it."""
+        desk = self._desk
+        last = read.at == "last" and self._epoch == desk.epochs[-1]
+        output = desk.analyzers[read.analyzer].analyzer.outputs[read.name]
+        if read.analyzer in self.made and (read.at is None or last) and output.packed is None:
+            made = np.asarray(self.made[read.analyzer][read.name])
+            array = made.astype(str).astype(object) if output.dtype == "str" else made.astype(output.dtype)
+            array.flags.writeable = False
+            return array
+        epoch = self._epoch if read.at is None else None
+        return read_stored(desk.artifacts, desk.ledger, read, every=read.at == "every", epoch=epoch)
+
     def _step(self, bound: Bound, reads: dict[Read, Array], rows: slice | None = None) -> Step:
         desk = self._desk
         for stored in bound.stored if rows is None or not _takes_slices(bound) else ():
-            epoch = self._epoch if stored.at is None else None
-            reads[stored] = read_stored(desk.artifacts, desk.ledger, stored, every=stored.at == "every", epoch=epoch)
+            reads[stored] = self._stored(stored)
         return Step(
             epoch=self._epoch,
             config=desk.variant.config,

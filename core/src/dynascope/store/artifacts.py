@@ -22,7 +22,9 @@ from dynascope.store.units import (
     list_units,
     list_wholes,
     open_trusted,
+    place_of,
     stamp_of,
+    units_at,
     whole,
 )
 
@@ -120,7 +122,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
             UnknownName: the analyzer has no such array or axis.
         """
         analyzer, name = _split(array)
-        unit = self.of_series(analyzer) or (self.units(analyzer).get(epoch) if epoch is not None else None)
+        unit = self._unit(analyzer, epoch)
         if unit is None:
             when = "" if epoch is None else f" at epoch {epoch}"
             raise ArtifactError(
@@ -254,10 +256,15 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
     @_followed
     def stamp(self, analyzer: str, epoch: int | None = None) -> dict[str, Any]:
         """Return what is stamped on a unit: versions, hashes, parameters, time of creation."""
-        unit = self.of_series(analyzer) or (self.units(analyzer).get(epoch) if epoch is not None else None)
+        unit = self._unit(analyzer, epoch)
         if unit is None:
             raise ArtifactError(f"{analyzer} has no unit of epoch {epoch} (in {self.folder}).")
         return stamp_of(unit)
+
+    def _unit(self, analyzer: str, epoch: int | None) -> Unit | None:
+        """Return the unit of an epoch, or else that over the series."""
+        units = [] if epoch is None else units_at(self.folder / analyzer, place_of(epoch))
+        return _newest(units) if units else self.of_series(analyzer)
 
     def _any(self, analyzer: str) -> Unit | None:
         """Return some unit: all of an analyzer have the same arrays."""

@@ -42,6 +42,7 @@ __all__ = [
     "publish_hdf5",
     "stamp_of",
     "unchecked_digest",
+    "units_at",
     "whole",
     "write_unit",
 ]
@@ -57,6 +58,7 @@ FILE_NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.h5")
 WHOLE_NAME = re.compile(r"(series|variants-[0-9a-f]{8})-([0-9a-f]{16})\.h5")
 """Of a unit of several checkpoints, or of several variants."""
 
+PACKED_AT_ONCE = 32_768
 TEXT = h5py.h5t.py_create(h5py.string_dtype(), logical=True)
 PYTHON_TEXT = h5py.h5t.py_create(h5py.string_dtype())
 SCALAR = h5py.h5s.create(h5py.h5s.SCALAR)
@@ -176,6 +178,16 @@ def list_wholes(folder: Path) -> dict[str, list[Unit]]:
     return found
 
 
+def units_at(folder: Path, place: str) -> list[Unit]:
+    """Return the units in an analyzer's folder at one place: without a look at the other thousand."""
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith(f"{place}-")]  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    matches = (FILE_NAME.fullmatch(name) or WHOLE_NAME.fullmatch(name) for name in names)
+    return [Unit(match[1], match[2], folder) for match in matches if match]
+
+
 def all_units(folder: Path) -> list[Unit]:
     """Return all units in an analyzer's folder, by place."""
     return [unit for group in (*list_units(folder).values(), *list_wholes(folder).values()) for unit in group]
@@ -257,7 +269,7 @@ def write_unit(
     sizes = _axis_sizes(outputs, arrays, given)
     path = Unit(stamp.place, stamp.digest, folder).path
     # Listed before: a unit that another process publishes meanwhile is not ours to remove.
-    replaced = [unit.path for unit in all_units(folder) if unit.place == stamp.place and unit.path != path]
+    replaced = [unit.path for unit in units_at(folder, stamp.place) if unit.path != path]
     with publish_hdf5(path, settled=settled) as file:
         _describe(file, {"Conventions": "CF-1.11", "dynascope_format": FORMAT})
         group = file.create_group(f"{stamp.place}/{stamp.analyzer}", track_order=True)
@@ -265,10 +277,13 @@ def write_unit(
         if stamp.place.isdigit():
             _describe(group, {"epoch": int(stamp.place)})
         created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        unchecked = {dim: _write_axis(group, dim, size, outputs, arrays, given) for dim, size in sizes.items()}
+        scales: dict[str, h5py.Dataset] = {}
+        unchecked: dict[str, Any] = {}
+        for dim, size in sizes.items():
+            scales[dim], unchecked[dim] = _write_axis(group, dim, size, outputs, arrays, given)
         for name, output in outputs.items():
             if name not in sizes:
-                unchecked[name] = _write_array(group, name, output, arrays[name])
+                unchecked[name] = _write_array(group, name, output, arrays[name], scales)
         _describe(group, {"created": created, "unchecked_sha256": digest_of(unchecked)})
     for old in replaced:
         old.unlink(missing_ok=True)
@@ -410,11 +425,11 @@ def _write_axis(
     outputs: Mapping[str, Output],
     arrays: Mapping[str, Array],
     given: Mapping[str, Array],
-) -> dict[str, Any]:
+) -> tuple[h5py.Dataset, dict[str, Any]]:
     """Write the coordinates of an axis: those given, the output of its name, or whole numbers from the index base.
 
     Returns:
-        What of it has no checksum, as in ``unchecked_digest``.
+        The dimension scale, and what of it has no checksum, as in ``unchecked_digest``.
     """
     own = outputs.get(dim)
     if dim in given:
@@ -430,14 +445,16 @@ def _write_axis(
         scale = group.create_dataset(dim, data=values)
     scale.make_scale(dim)
     _describe(scale, {"units": units, "long_name": description})
-    return {"units": units, "long_name": description, "values": _plain(values)}
+    return scale, {"units": units, "long_name": description, "values": _plain(values)}
 
 
-def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> dict[str, Any]:
+def _write_array(
+    group: h5py.Group, name: str, output: Output, array: Array, scales: Mapping[str, h5py.Dataset]
+) -> dict[str, Any]:
     """Write an output that is no axis; return what of it has no checksum."""
     attributes: dict[str, Any] = {"units": output.units, "long_name": output.description}
     if array.size and array.dtype.kind in "iuf":
-        attributes["actual_range"] = np.array([np.nanmin(array), np.nanmax(array)] if _any_number(array) else [0, 0])
+        attributes["actual_range"] = _range(array)
     stored = array
     if output.packed is not None:
         stored, packing = _packed(name, array, np.dtype(output.packed))
@@ -450,7 +467,7 @@ def _write_array(group: h5py.Group, name: str, output: Output, array: Array) -> 
         chunks = tuple(1 if dim in output.chunk else size for dim, size in zip(output.dims, array.shape, strict=True))
         dataset = group.create_dataset(name, data=stored, chunks=chunks, fletcher32=True)
     for axis, dim in enumerate(output.dims):
-        dataset.dims[axis].attach_scale(group[dim])
+        h5py.h5ds.attach_scale(dataset.id, scales[dim].id, axis)
     _describe(dataset, attributes)
     unchecked = {} if dataset.fletcher32 else {"values": _plain(stored)}
     return {"units": output.units, "long_name": output.description, **unchecked}
@@ -476,29 +493,41 @@ def _plain(values: Array) -> Any:
     return values.tolist() if values.dtype.kind in "UO" else values
 
 
-def _any_number(array: Array) -> bool:
-    return array.dtype.kind in "iu" or not bool(np.isnan(array).all())
+def _range(array: Array) -> Array:
+    """Return the smallest and largest number of an array, NaN left out; (0, 0) if there is none."""
+    ends = np.array([array.min(), array.max()])
+    if array.dtype.kind == "f" and np.isnan(ends).any():
+        numbers = array[~np.isnan(array)]
+        ends = np.array([numbers.min(), numbers.max()] if numbers.size else [0, 0])
+    return ends
 
 
 def _packed(name: str, array: Array, dtype: np.dtype[Any]) -> tuple[Array, dict[str, Any]]:
     """Pack floats into integers (CF ``scale_factor``, ``add_offset``), and check the error bound.
 
+    Block after block, so that each stays in the processor's cache.
+
     Raises:
         ArtifactError: the array holds values that are not finite, or the error exceeds half a step.
     """
-    if not np.isfinite(array).all():
-        raise ArtifactError(f"output {name!r} is packed as {dtype}, and so must be finite; it holds NaN or infinity.")
     top = np.iinfo(dtype).max
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    scale = (high - low) / (2 * top) or 1.0
-    offset = (high + low) / 2
-    stored = np.rint((array - array.dtype.type(offset)) / array.dtype.type(scale)).astype(dtype)
-    error = float(np.abs(stored * scale + offset - array).max()) if array.size else 0.0
-    bound = scale * 0.51 + 1e-6 * max(abs(low), abs(high))
+    if not np.isfinite([low, high]).all():
+        raise ArtifactError(f"output {name!r} is packed as {dtype}, and so must be finite; it holds NaN or infinity.")
+    kind = array.dtype.type
+    scale, offset = kind((high - low) / (2 * top) or 1.0), kind((high + low) / 2)
+    flat = array.reshape(-1)
+    stored = np.empty(len(flat), dtype)
+    error = 0.0
+    for first in range(0, len(flat), PACKED_AT_ONCE):
+        part = flat[first : first + PACKED_AT_ONCE]
+        packed = np.rint((part - offset) / scale)
+        stored[first : first + len(part)] = packed
+        error = max(error, float(np.abs(packed * scale + offset - part).max()))
+    bound = float(scale) * 0.51 + 1e-6 * max(abs(low), abs(high))
     if error > bound:
         raise ArtifactError(f"output {name!r} lost {error:.3g} when packed as {dtype}; at most {bound:.3g} is allowed.")
-    kind = array.dtype.type
-    return stored, {"scale_factor": kind(scale), "add_offset": kind(offset), "packing_error": error}
+    return stored.reshape(array.shape), {"scale_factor": scale, "add_offset": offset, "packing_error": error}
 
 
 def parameters_text(parameters: Mapping[str, str | int | float]) -> str:
