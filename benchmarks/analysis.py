@@ -105,27 +105,28 @@ def processes() -> None:
 
 
 def reading() -> None:
-    """Measure what views read, and what is stored of neuron maps."""
+    """Measure what views read, and what is stored of neuron maps: of the first checkpoint, and of a trained one."""
     for p, _ in PRIMES:
         with tempfile.TemporaryDirectory() as folder:
             variant = made(folder, p, 5)
-            analyze(variant)
+            analyze(variant, analyzers=["neuron_activations"])
             neuron = iter(range(10**6))
+
+            def sixteen(read=variant.artifacts.read, neuron=neuron):
+                return [read(MAPS, 4, neuron=next(neuron) % 512) for _ in range(16)]
+
             actions = {
-                "one neuron's map": lambda read=variant.artifacts.read, n=neuron: read(MAPS, 4, neuron=next(n) % 512),
+                "16 neurons' maps, one after the other": sixteen,
                 "all maps of a checkpoint": lambda read=variant.artifacts.read: read(MAPS, 4),
             }
-            times = medians(actions, 30)
-            report(f"reading, p = {p}", times, "all maps of a checkpoint")
-            unit = variant.artifacts.units(MAPS.partition("/")[0])[4].path
-            maps = variant.artifacts.read(MAPS, 4).values.astype(np.float32)
-            packed = Path(folder) / "maps.npz"
-            np.savez_compressed(packed, maps)
-            size = unit.stat().st_size
-            print(
-                f"  stored maps: {size / 1e6:.1f} MB: {size / maps.nbytes:.2f} of float32, "
-                f"{size / packed.stat().st_size:.2f} of a compressed float32 .npz"
-            )
+            report(f"reading, p = {p}", medians(actions, 30), "all maps of a checkpoint")
+            stored(variant, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        variant = Workspace.create(folder).new_variant(FAMILY, {"p": 53}, preset="demo")
+        train(variant, schedule="0,1250,2500")
+        analyze(variant, analyzers=["neuron_activations"])
+        for epoch in variant.checkpoints:
+            stored(variant, epoch)
     with tempfile.TemporaryDirectory() as folder:
         variant = made(folder, 59, 400)
         analyze(variant, analyzers=["embedding_frequencies"])
@@ -135,6 +136,23 @@ def reading() -> None:
             "one value": lambda: variant.artifacts.read(gini, 4),
         }
         report("a series over 400 checkpoints", medians(actions, 30), "a scalar")
+
+
+def stored(variant, epoch) -> None:
+    """Compare the bytes of a checkpoint's maps with those of float32, plain and compressed."""
+    work = plan(variant, registry(), analyzers=["neuron_activations"], force=True)
+    model, place = Desk.of(work).model, Activation("blocks.0.mlp.hook_post")
+    ((_, _, found),) = model.passes(epoch, model.weights(epoch), [place], [place])
+    maps = np.ascontiguousarray(found[place].T)
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "maps.npz"
+        np.savez_compressed(packed, maps)
+        compressed = packed.stat().st_size
+    size = variant.artifacts.units(MAPS.partition("/")[0])[epoch].path.stat().st_size
+    print(
+        f"  stored maps of epoch {epoch}: {size / 1e6:.1f} MB: {size / maps.nbytes:.2f} of float32, "
+        f"{size / compressed:.2f} of a compressed float32 .npz"
+    )
 
 
 def planning() -> None:
