@@ -13,12 +13,12 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
 from dynascope.errors import InvalidSetting, PluginError
 from dynascope.processes import Processes
 
-__all__ = ["Inline", "Where", "cores", "opened"]
+__all__ = ["Inline", "Port", "Where", "cores", "opened"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,8 +28,24 @@ NO_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+class Port(Protocol):
+    """What does work: in the shape of ``concurrent.futures.Executor``.
+
+    Attributes:
+        workers: how many pieces of work are done at a time, as far as that is known now.
+    """
+
+    @property
+    def workers(self) -> int: ...
+
+    def submit(self, function: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> Future[T]:
+        """Have the function called; its result, or its error, is that of the future."""
+
+
 class Inline(Executor):
     """Does the work at once, in this process."""
+
+    workers = 1
 
     def submit(self, function: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> Future[T]:
         """Call the function, and return its result or its error as a finished future."""
@@ -66,9 +82,26 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Cluster:
+    """A Dask cluster, by the executor of its client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._executor = client, client.get_executor(pure=False)
+
+    @property
+    def workers(self) -> int:
+        """Those that are there now; one that grows with what waits begins with none."""
+        return sum(self._client.nthreads().values()) or cores()
+
+    def submit(self, function: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> Future[T]:
+        """Have a worker call the function."""
+        future: Future[T] = self._executor.submit(function, *arguments, **options)
+        return future
+
+
 @contextmanager
-def opened(where: Where) -> Iterator[Any]:
-    """Yield an executor; end its workers afterwards.
+def opened(where: Where) -> Iterator[Port]:
+    """Yield what does the work; end its workers afterwards.
 
     Raises:
         InvalidSetting: a number of workers below 1; a scheduler that does not answer.
@@ -87,7 +120,7 @@ def opened(where: Where) -> Iterator[Any]:
 
 
 @contextmanager
-def _dask(where: Where) -> Iterator[Any]:
+def _dask(where: Where) -> Iterator[Port]:
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
@@ -101,14 +134,14 @@ def _dask(where: Where) -> Iterator[Any]:
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
-            yield client.get_executor(pure=False)
+            yield _Cluster(client)
         return
     try:
         client = distributed.Client(where.address, timeout="10s")
     except (OSError, ValueError) as error:
         raise InvalidSetting(f"No Dask scheduler answers at {where.address!r}: {error}") from None
     with client:
-        yield client.get_executor(pure=False)
+        yield _Cluster(client)
 
 
 @contextmanager

@@ -34,9 +34,10 @@ class Processes(Executor):
     """
 
     def __init__(self, count: int) -> None:
+        self.workers = count
         self._work: SimpleQueue[tuple[Future[Any], Call] | None] = SimpleQueue()
-        self._workers = [_Worker() for _ in range(count)]
-        self._threads = [Thread(target=self._serve, args=(worker,), daemon=True) for worker in self._workers]
+        self._processes = [_Worker() for _ in range(count)]
+        self._threads = [Thread(target=self._serve, args=(worker,), daemon=True) for worker in self._processes]
         for thread in self._threads:
             thread.start()
 
@@ -63,7 +64,7 @@ class Processes(Executor):
         """End the processes; where an error ends the work, at once."""
         if kind is not None:
             self.shutdown(wait=False, cancel_futures=True)
-            for worker in self._workers:
+            for worker in self._processes:
                 worker.terminate()
         self.shutdown()
 

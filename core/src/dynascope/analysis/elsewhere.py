@@ -143,11 +143,12 @@ def share_out(
     known = versions_of(registry())
     sharing = [_Sharing(work, memory, known, restack) for work in plans]
     running: dict[Any, tuple[_Sharing, Order]] = {}
-    with opened(where) as executor:
+    with opened(where) as port:
         while any(one.unfinished for one in sharing):
+            workers = port.workers
             for one in sharing:
-                while len(running) < 2 * where.count and (order := one.next(where.count)) is not None:
-                    running[executor.submit(carry_out, order)] = one, order
+                while len(running) < 2 * workers and (order := one.next(workers)) is not None:
+                    running[port.submit(carry_out, order)] = one, order
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 one, order = running.pop(future)

@@ -112,6 +112,7 @@ def status(plans: Sequence[Plan], compared: Sequence[Compared], *, as_json: bool
     """Print, for each variant and analyzer, how many units are fresh, stale (and why) and missing."""
     rows: list[dict[str, Any]] = []
     for work in plans:
+        waiting = {one.analyzer: f"waits: {one.reason}" for one in work.waiting}
         for name, counts in work.counts.items():
             rows.append(
                 {
@@ -121,7 +122,7 @@ def status(plans: Sequence[Plan], compared: Sequence[Compared], *, as_json: bool
                     "stale": counts.stale,
                     "missing": counts.missing,
                     "why stale": counts.reasons(),
-                    "error": "",
+                    "error": waiting.get(name, ""),
                 }
             )
         told = [(one.analyzer, f"does not apply: {one.reason}") for one in work.not_applicable]
@@ -145,7 +146,7 @@ def status(plans: Sequence[Plan], compared: Sequence[Compared], *, as_json: bool
     for one in compared:
         rows += [
             {
-                "variant": f"({len(one.plans)} variants)",
+                "variant": f"({len(one.plans)} variant{'s' if len(one.plans) != 1 else ''})",
                 "analyzer": one.provided.id,
                 "fresh": int(one.fresh),
                 "stale": int(one.stale),

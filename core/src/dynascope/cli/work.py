@@ -182,7 +182,8 @@ def _say_what_was_compared(one: Compared, force: bool) -> None:
     for left_out in one.left_out:
         say(f"{one.provided.id} leaves out {left_out.analyzer}: {left_out.reason}.")
     if one.stamp is not None and (force or not one.fresh):
-        say(f"{one.provided.id}: computed over {len(one.plans)} variants.")
+        names = "variant" if len(one.plans) == 1 else "variants"
+        say(f"{one.provided.id}: computed over {len(one.plans)} {names}.")
 
 
 def picked_epochs(text: str, available: Sequence[int]) -> list[int]:
