@@ -73,6 +73,8 @@ def test_one_analyzer_by_name_and_by_force(run, workspace):
         (["train", FAMILY, "dtype=float16"], "dtype: input should be 'float32' or 'float64', got 'float16'"),
         (["train", FAMILY, "p=7", "--overwrite", "p7"], "--overwrite names 'p7', but these settings are those of 'p7_"),
         (["train", FAMILY, "--seeds", "4:2"], "the range '4:2' is empty"),
+        (["analyze", "--memory", "much"], "Memory is written like 512MiB or 4GiB; found 'much'"),
+        (["analyze", "--memory", "0GiB"], "Memory is written like 512MiB or 4GiB; found '0GiB'"),
         (["train", FAMILY, "seed=1", "--seeds", "0:2"], "Setting 'seed' is given twice: as seed= and as --seeds"),
         (["train", FAMILY, "--grid", "sed=0:2"], "named 'sed'. Did you mean 'seed'"),
         (["train", FAMILY, "--grid", "none.yaml"], "Grid none.yaml cannot be read"),
@@ -214,7 +216,7 @@ def test_status_and_a_dry_run_say_what_is_there_and_compute_nothing(run, workspa
     assert (rows["fourier.neuron_frequencies"]["fresh"], rows["fourier.neuron_frequencies"]["missing"]) == (2, 1)
     assert (rows["fourier.embedding_frequencies"]["fresh"], rows["fourier.embedding_frequencies"]["stale"]) == (3, 0)
     said = run("analyze", name, "--dry-run", *where)
-    assert "1 units at 1 checkpoints would be computed" in said
+    assert "1 unit at 1 checkpoint would be computed" in said
     assert not unit.exists()
     rows = [row["analyzer"] for row in json.loads(run("status", "--json", *where))]
     assert len([analyzer for analyzer in rows if analyzer != "general.variant_table"]) == 6
@@ -277,3 +279,33 @@ def test_an_ensemble_in_which_one_diverges_exits_with_1_and_names_it(run, tmp_pa
     )  # fmt: skip
     assert "1 variant could not be trained to the end" in said
     assert "lr1e+30_wd0 diverged" in said
+
+
+def test_series_and_comparisons_are_computed_with_what_they_read(run, workspace):
+    where = ("--workspace", workspace.path)
+    dry = run("analyze", "-a", "variant_table", "--dry-run", *where)
+    assert (
+        dry.count("2 units at 1 checkpoint would be computed") == 2
+    )  # milestones, and the last trace
+    assert "(2 variants)" in dry
+    printed = run("analyze", "-a", "variant_table", "--memory", "64MiB", *where)
+    assert printed.count("2 units computed (2 missing)") == 2
+    assert "general.variant_table: computed over 2 variants." in printed
+    rows = json.loads(run("status", "-a", "variant_table", "--json", *where))
+    fresh = {(row["variant"], row["analyzer"]): row["fresh"] for row in rows}
+    first = workspace.variants()[0].name
+    assert fresh[first, "general.milestones"] == 1
+    assert fresh[first, "general.input_trace"] == 1
+    assert fresh["(2 variants)", "general.variant_table"] == 1
+    assert run("analyze", "-a", "variant_table", *where).count("nothing to do") == 2
+    assert workspace.comparisons().read("general.variant_table/last_loss").sizes == {"variant": 2, "split": 2}
+    assert "all is well" in run("artifacts", "verify", *where)
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_"), [("512MiB", 2**29), ("1.5 GB", 1_500_000_000), ("2048", 2048), ("1k", 1000)]
+)
+def test_memory_is_a_number_of_bytes(text, bytes_):
+    from dynascope.cli.work import parse_bytes
+
+    assert parse_bytes(text) == bytes_

@@ -225,10 +225,10 @@ def plan(
     for one in bound:
         stamping.add(one)
     asked = {one.id for one in chosen}
-    asked |= {read.analyzer for one in chosen if isinstance(one.item, VariantsAnalyzer) for read in _sources(one)}
+    between = [read for one in chosen if isinstance(one.item, VariantsAnalyzer) for read in _sources(one)]
     whole = epochs is None or analyzers is not None
     picked = set(checkpoints) & set(checkpoints if epochs is None else epochs)
-    wanted = _wanted(bound, asked, checkpoints, picked, whole)
+    wanted = _wanted(bound, asked, between, checkpoints, picked, whole)
     comparing = _Comparing(variant.artifacts_of(chosen_probe.name).folder, stamping, len(found) > len(checkpoints))
     for one in bound:
         comparing.add(one, wanted[one.id], picked if force and one.id in asked else set(), one.id in asked)
@@ -254,7 +254,12 @@ def _sources(one: Bound | Provided) -> tuple[Stored, ...]:
 
 
 def _wanted(
-    bound: Sequence[Bound], asked: set[str], checkpoints: Mapping[int, str], picked: set[int], whole: bool
+    bound: Sequence[Bound],
+    asked: set[str],
+    between: Iterable[Stored],
+    checkpoints: Mapping[int, str],
+    picked: set[int],
+    whole: bool,
 ) -> dict[str, set[int]]:
     """Return at which epochs each analyzer is wanted: where it is asked for, and where it is read.
 
@@ -262,6 +267,9 @@ def _wanted(
     """
     everywhere = set(checkpoints)
     wanted: dict[str, set[int]] = {one.id: set() for one in bound}
+    for read in between if whole and everywhere else ():
+        if read.analyzer in wanted:
+            wanted[read.analyzer] |= {max(everywhere)} if read.at == "last" else everywhere
     for one in reversed(bound):  # readers come before what they read
         if one.id in asked:
             wanted[one.id] |= (everywhere if whole else set()) if one.over_series else picked
@@ -339,7 +347,7 @@ class _Comparing:
         self._folder, self._stamping, self._damaged = folder, stamping, damaged
         self._tasks: dict[int, dict[int, list[tuple[Bound, Stamp]]]] = {}
         self._series: dict[int, list[tuple[Bound, Stamp]]] = {}
-        self._complete: set[str] = set()
+        self._absent: dict[str, set[int | None]] = {}
 
     def add(self, one: Bound, wanted: set[int], forced: set[int], asked: bool) -> None:
         """Compare the units of an analyzer; what it reads was added before."""
@@ -351,13 +359,14 @@ class _Comparing:
         fresh, missing = 0, 0
         old: list[tuple[Unit, Stamp]] = []
         stored: dict[int, list[Unit]] | None = None
-        absent = False
+        absent = self._absent[one.id] = set()
         for (place, digest), (epoch, checkpoint) in zip(
             digests.items(), self._stamping.checkpoints.items(), strict=True
         ):
             there = f"{place}-{digest}.h5" in names
             if epoch not in wanted:
-                absent = absent or not there
+                if not there:
+                    absent.add(epoch)
                 continue
             if there:
                 fresh += 1
@@ -372,8 +381,6 @@ class _Comparing:
                     missing += 1
             self._tasks.setdefault(one.stage, {}).setdefault(epoch, []).append((one, stamps.at(place, checkpoint)))
         self.counts[one.id] = Counts(fresh, len(old), missing, tuple(old))
-        if not absent:
-            self._complete.add(one.id)
 
     def _add_series(self, one: Bound, force: bool, asked: bool) -> None:
         (digest,) = self._stamping.digests[one.id].values()
@@ -382,18 +389,24 @@ class _Comparing:
         fresh = any(unit.digest == digest for unit in units)
         old = () if fresh else tuple((unit, stamp) for unit in units[-1:])
         self.counts[one.id] = Counts(int(fresh), len(old), int(not units), old)
+        self._absent[one.id] = set()
         if fresh and not force:
-            self._complete.add(one.id)
             return
-        lacking = [read.analyzer for read in one.stored if read.analyzer not in self._complete]
+        lacking = [read.analyzer for read in one.stored if self._lacks(read)]
+        if lacking or self._damaged:
+            self._absent[one.id] = {None}
         if self._damaged:
             self.waiting.append(NotApplicable(one.id, "a checkpoint is damaged"))
         elif lacking:
-            reason = f"{lacking[0]} is not there at every checkpoint"
+            reason = f"{lacking[0]} is not there wherever it is read"
             self.waiting.append(NotApplicable(one.id, reason))
         elif asked and self._stamping.checkpoints:
             self._series.setdefault(one.stage, []).append((one, stamp))
-            self._complete.add(one.id)
+
+    def _lacks(self, read: Stored) -> bool:
+        """Tell whether something that is read over the series will not be there."""
+        absent = self._absent[read.analyzer]
+        return max(self._stamping.checkpoints, default=None) in absent if read.at == "last" else bool(absent)
 
     def sweeps(self, bound: Sequence[Bound]) -> tuple[Sweep, ...]:
         """Return the work, stage after stage."""

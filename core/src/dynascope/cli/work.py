@@ -90,7 +90,10 @@ def analyze(
     compared = plan_comparisons(plans, plugins, analyzers) if analyzers or not names else []
     if dry_run:
         for work in plans:
-            say(f"{work.variant.name}: {work.units} units at {len(work.tasks)} checkpoints would be computed.")
+            units, checkpoints = (
+                _count(n, noun) for n, noun in ((work.units, "unit"), (len(work.tasks), "checkpoint"))
+            )
+            say(f"{work.variant.name}: {units} at {checkpoints} would be computed.")
         tables.status(plans, compared, as_json=False)
         failures = []
     else:
@@ -174,16 +177,18 @@ def _say_what_was_done(work: Plan, failed: int) -> None:
         return
     computed = work.units + len(work.unreadable) - failed
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
-    units = "unit" if computed == 1 else "units"
-    say(f"{name}: {computed} {units} computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
+    say(f"{name}: {_count(computed, 'unit')} computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
 
 
 def _say_what_was_compared(one: Compared, force: bool) -> None:
     for left_out in one.left_out:
         say(f"{one.provided.id} leaves out {left_out.analyzer}: {left_out.reason}.")
     if one.stamp is not None and (force or not one.fresh):
-        names = "variant" if len(one.plans) == 1 else "variants"
-        say(f"{one.provided.id}: computed over {len(one.plans)} {names}.")
+        say(f"{one.provided.id}: computed over {_count(len(one.plans), 'variant')}.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def picked_epochs(text: str, available: Sequence[int]) -> list[int]:
