@@ -284,9 +284,7 @@ def test_an_ensemble_in_which_one_diverges_exits_with_1_and_names_it(run, tmp_pa
 def test_series_and_comparisons_are_computed_with_what_they_read(run, workspace):
     where = ("--workspace", workspace.path)
     dry = run("analyze", "-a", "variant_table", "--dry-run", *where)
-    assert (
-        dry.count("2 units at 1 checkpoint would be computed") == 2
-    )  # milestones, and the last trace
+    assert dry.count("2 units at 1 checkpoint would be computed") == 2  # milestones, and the last trace
     assert "(2 variants)" in dry
     printed = run("analyze", "-a", "variant_table", "--memory", "64MiB", *where)
     assert printed.count("2 units computed (2 missing)") == 2

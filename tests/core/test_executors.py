@@ -139,7 +139,7 @@ def test_orders_grow_to_some_seconds_and_leave_something_for_every_worker(varian
 
     def done(order, seconds):
         future = Future()
-        future.set_result(elsewhere.Report([], seconds))
+        future.set_result(elsewhere.Report([], {}, seconds))
         sharing.take(order, future, lambda units: None)
         return sharing.next(workers=2)
 
@@ -202,3 +202,13 @@ def test_a_dask_cluster_of_which_one_worker_is_killed_ends_in_the_same_artifacts
         analyze(variant, where=Where("dask", address=cluster.scheduler_address))
         killer.join()
     assert_same(contents(variant), expected)
+
+
+def test_what_does_not_apply_elsewhere_is_told_as_here(variant, monkeypatch):
+    """A worker finds out, and the series that read it are not tried."""
+    sharing = elsewhere._Sharing(plan(variant, registry()), 2**30, versions_of(registry()), lambda work, names: None)
+    first = sharing.next(workers=1)
+    future = Future()
+    future.set_result(elsewhere.Report([], {"fourier.embedding_frequencies": "There is no weight"}, 0.1))
+    sharing.take(first, future, lambda units: None)
+    assert sharing.next(workers=1).lacking == sharing.lacking == {"fourier.embedding_frequencies": "There is no weight"}

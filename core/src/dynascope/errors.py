@@ -35,6 +35,7 @@ __all__ = [
     "Failure",
     "InvalidSetting",
     "JobError",
+    "NotOffered",
     "PluginError",
     "TrainingError",
     "UnknownName",
@@ -72,6 +73,10 @@ def _nearest(name: str, choices: list[str]) -> str | None:
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     close = close or [choice for choice in lowered if name and choice.startswith(name.lower())]
     return lowered[close[0]] if close else None
+
+
+class NotOffered(UnknownName):
+    """A hook or weight that a family's model does not have: what reads it does not apply to the family."""
 
 
 class InvalidSetting(DynascopeError):

@@ -91,7 +91,8 @@ def compare(
         raise InvalidSetting(f"Variants of one family are compared; found {found}.")
     chosen = [entry.id for entry in chosen_analyzers(known, analyzers) if isinstance(entry.item, VariantsAnalyzer)]
     plans = [plan(variant, known, probe=probe, analyzers=chosen) for variant in variants]
-    failures = [failure for failed in run_plans(plans, progress, where, memory) for failure in failed]
+    outcomes = run_plans(plans, progress, where, memory)
+    failures = [failure for outcome in outcomes for failure in outcome.failures]
     failures += run_comparisons(plan_comparisons(plans, known, chosen), force)
     if failures:
         raise AnalysisError(failures)

@@ -16,7 +16,7 @@ from dynascope.analysis.series import StoredSeries, read_stored
 from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer, Step
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows, Stored
-from dynascope.errors import Failure, WorkspaceError
+from dynascope.errors import Failure, NotOffered, WorkspaceError
 from dynascope.store.atomic import settle
 from dynascope.store.units import Stamp, write_unit
 from dynascope.store.variant import Variant
@@ -53,6 +53,8 @@ class Desk:
         self.epochs, self.ledger = epochs, ledger
         self.artifacts = variant.artifacts_of(probe)
         self.model = Model(variant, batch, memory)
+        self.lacking: dict[str, str] = {}
+        """The analyzers that turned out not to apply, once there was a model to look at, with the reason."""
         self._unsettled: set[Path] = set()
 
     @classmethod
@@ -68,8 +70,9 @@ class Desk:
             WorkspaceError: the disk is full, or cannot be written to: the next unit would meet that too.
         """
         file = self.variant.checkpoint_folder.file(epoch)
+        wanted = [self.analyzers[stamp.analyzer] for stamp in stamps if stamp.analyzer not in self.lacking]
         try:
-            at_epoch = _AtEpoch(self, epoch, [self.analyzers[stamp.analyzer] for stamp in stamps])
+            at_epoch = _AtEpoch(self, epoch, wanted)
         except WorkspaceError:
             raise
         except Exception as error:  # one unusable checkpoint must not stop the others
@@ -77,12 +80,16 @@ class Desk:
         failures = []
         for stamp in stamps:
             bound = self.analyzers[stamp.analyzer]
+            if self.lacks_what_it_reads(bound):
+                continue
             try:
                 arrays = at_epoch.made[bound.id] = at_epoch.arrays(bound)
                 axes = {axis: self.batch.axes[axis] for axis in bound.analyzer.probe_axes}
                 self._write(bound, stamp, arrays, axes)
             except WorkspaceError:
                 raise
+            except NotOffered as error:
+                self.lacking[bound.id] = str(error)
             except Exception as error:  # any error of a plug-in is reported, with its place, at the end
                 log.debug("Unit failed.", exc_info=error)
                 at_epoch.made.pop(bound.id, None)
@@ -98,15 +105,26 @@ class Desk:
         bound = self.analyzers[stamp.analyzer]
         analyzer = bound.analyzer
         assert isinstance(analyzer, SeriesAnalyzer)
+        if self.lacks_what_it_reads(bound):
+            return []
         try:
             series = StoredSeries(self.variant, self.batch, self.artifacts, bound, self.epochs, self.ledger)
             self._write(bound, stamp, analyzer.analyze(series), {"epoch": series.epochs})
         except WorkspaceError:
             raise
+        except NotOffered as error:
+            self.lacking[bound.id] = str(error)
         except Exception as error:
             log.debug("Unit failed.", exc_info=error)
             return [Failure(_who(bound), None, self.variant.checkpoint_folder.path, error)]
         return []
+
+    def lacks_what_it_reads(self, bound: Bound) -> bool:
+        """Tell whether an analyzer does not apply: the model lacks what it reads, or what it reads does not apply."""
+        for stored in bound.stored:
+            if stored.analyzer in self.lacking:
+                self.lacking.setdefault(bound.id, f"it reads {stored.array}, and {stored.analyzer} does not apply")
+        return bound.id in self.lacking
 
     def _write(self, bound: Bound, stamp: Stamp, arrays: Mapping[str, Array], axes: Mapping[str, Array]) -> None:
         folder = self.artifacts.folder / bound.id

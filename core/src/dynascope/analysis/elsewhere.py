@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -43,6 +43,7 @@ class Order:
         units: the stamps of the units to compute, by epoch.
         series: the stamps of units over the series.
         ledger: which units are read of other analyzers.
+        lacking: the analyzers of which it is known that they do not apply.
         versions: of the plug-ins of the process that planned.
         memory: bytes that activations may take.
         attempt: how often it was given out.
@@ -56,6 +57,7 @@ class Order:
     units: tuple[tuple[int, tuple[Stamp, ...]], ...]
     series: tuple[Stamp, ...]
     ledger: Ledger
+    lacking: Mapping[str, str]
     versions: Versions
     memory: int
     attempt: int = 1
@@ -77,10 +79,12 @@ class Report:
 
     Attributes:
         failures: of its units.
+        lacking: the analyzers that turned out not to apply, with the reason.
         seconds: that it took, without the start of the worker.
     """
 
     failures: list[Failure]
+    lacking: dict[str, str]
     seconds: float
 
 
@@ -102,7 +106,7 @@ def carry_out(order: Order) -> Report:
     desk.settle()
     # Errors of other classes may not survive the way back, and their traceback does not.
     told = [replace(failure, error=AnalysisFailed(error_text(failure.error))) for failure in failures]
-    return Report(told, time.perf_counter() - began)
+    return Report(told, dict(desk.lacking), time.perf_counter() - began)
 
 
 def _desk(order: Order) -> Desk:
@@ -114,6 +118,7 @@ def _desk(order: Order) -> Desk:
         if stamp.probe_sha256 != desk.batch.digest:
             raise AnalysisFailed(f"Probe {order.probe} does not make the inputs here that it made at planning.")
     desk.epochs, desk.ledger, desk.model.memory = order.epochs, order.ledger, order.memory
+    desk.lacking.update(order.lacking)
     return desk
 
 
@@ -133,8 +138,8 @@ def share_out(
     memory: int,
     advance: Callable[[int], None],
     restack: Callable[[Plan, Iterable[str]], None],
-) -> list[list[Failure]]:
-    """Compute the units of plans elsewhere; return what failed of each.
+) -> list[tuple[list[Failure], dict[str, str]]]:
+    """Compute the units of plans elsewhere; return what failed of each, and which analyzers do not apply.
 
     Args:
         advance: called with the units that were done.
@@ -153,7 +158,7 @@ def share_out(
             for future in finished:
                 one, order = running.pop(future)
                 one.take(order, future, advance)
-    return [one.failures for one in sharing]
+    return [(one.failures, one.lacking) for one in sharing]
 
 
 @dataclass
@@ -165,6 +170,7 @@ class _Sharing:
     versions: Versions
     restack: Callable[[Plan, Iterable[str]], None]
     failures: list[Failure] = field(default_factory=list)
+    lacking: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._waves = deque(wave for sweep in self.work.sweeps for wave in _waves(sweep))
@@ -222,6 +228,7 @@ class _Sharing:
                 self._lost(order, died, advance)
         else:
             self.failures += report.failures
+            self.lacking.update(report.lacking)
             if order.units:
                 self._pace = report.seconds / len(order.units)
             advance(order.size)
@@ -248,6 +255,7 @@ class _Sharing:
             tuple(units),
             tuple(stamp for _, stamp in series),
             ledger,
+            self.lacking,
             self.versions,
             self.memory,
         )

@@ -12,7 +12,7 @@ import numpy as np
 from dynascope.analysis.binding import Place
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Activation, Gradient, Logit, Logits, Loss, Rows, Weight
-from dynascope.errors import CheckpointError, InvalidSetting, UnknownName
+from dynascope.errors import CheckpointError, InvalidSetting, NotOffered
 from dynascope.store.variant import Variant
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Model:
                 if place.name in weights:
                     found[place] = weights[place.name][: place.rows]
                 else:
-                    found[place] = UnknownName(f"weight of {self.variant.family.name}", place.name, weights)
+                    found[place] = NotOffered(f"weight of {self.variant.family.name}", place.name, weights)
             elif isinstance(place, Rows):
                 try:
                     found[place] = self._facts[place.fact]
@@ -156,7 +156,7 @@ class Model:
                     hooks.setdefault(hook.hook, []).append(hook)
                 else:
                     family = self.variant.family.base.name
-                    found[place] = UnknownName(f"hook of family {family}", hook.hook, module.hook_dict)
+                    found[place] = NotOffered(f"hook of family {family}", hook.hook, module.hook_dict)
         parameters = module.state_dict(keep_vars=True) if gradients else {}
         differentiated = {place.at.name for place in gradients if isinstance(place.at, Weight)}
         for name, parameter in parameters.items():
@@ -208,7 +208,7 @@ class Model:
                 leaves[place] = parameters[place.at.name]
             else:
                 name = getattr(place.at, "name", str(place.at))
-                found[place] = UnknownName(f"parameter of {self.variant.family.name}", name, parameters)
+                found[place] = NotOffered(f"parameter of {self.variant.family.name}", name, parameters)
         try:
             value = self._objective(of, logits, rows)
             results = torch.autograd.grad(value, list(leaves.values()), retain_graph=True, allow_unused=True)

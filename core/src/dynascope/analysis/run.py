@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from dynascope.analysis.binding import NotApplicable
 from dynascope.analysis.desk import Desk
 from dynascope.analysis.elsewhere import share_out
 from dynascope.analysis.forward import MEMORY
@@ -17,7 +19,7 @@ from dynascope.store.atomic import remove_leftovers
 from dynascope.store.series import SERIES_FILE
 from dynascope.store.variant import Variant
 
-__all__ = ["MEMORY", "analyze", "run_plan", "run_plans"]
+__all__ = ["MEMORY", "Outcome", "analyze", "run_plans"]
 
 log = logging.getLogger(__name__)
 
@@ -60,25 +62,29 @@ def analyze(
         WorkspaceError: the disk is full or cannot be written to; what was stored before is whole.
     """
     work = plan(variant, plugins or registry(), probe=probe, analyzers=analyzers, epochs=epochs, force=force)
-    run_plan(work, progress, where, memory)
-    return work
+    (outcome,) = run_plans([work], progress, where, memory)
+    if outcome.failures:
+        raise AnalysisError(outcome.failures)
+    return replace(work, not_applicable=(*work.not_applicable, *outcome.not_applicable))
 
 
-def run_plan(work: Plan, progress: Progress | None = None, where: Where = HERE, memory: int = MEMORY) -> None:
-    """Carry out a plan.
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a plan.
 
-    Raises:
-        AnalysisError: as ``analyze``.
+    Attributes:
+        failures: every unit that failed.
+        not_applicable: the analyzers of which only the model could tell that it lacks what they read.
     """
-    (failures,) = run_plans([work], progress, where, memory)
-    if failures:
-        raise AnalysisError(failures)
+
+    failures: tuple[Failure, ...]
+    not_applicable: tuple[NotApplicable, ...]
 
 
 def run_plans(
     plans: Sequence[Plan], progress: Progress | None = None, where: Where = HERE, memory: int = MEMORY
-) -> list[list[Failure]]:
-    """Carry out several plans, which share the workers; return what failed of each.
+) -> list[Outcome]:
+    """Carry out several plans, which share the workers; return what came of each.
 
     Raises:
         WorkspaceError: as ``analyze``.
@@ -97,16 +103,16 @@ def run_plans(
             remove_leftovers(folder / bound.id)
         for name in {bound.id for task in work.tasks for bound, _ in task.units}:
             (folder / name / SERIES_FILE).unlink(missing_ok=True)  # units that are forced keep their names
-    failures = [list(work.unreadable) for work in plans]
-    if where.kind == "inline":
-        for work, failed in zip(plans, failures, strict=True):
-            failed += _here(work, advance, memory)
-    elif total:
-        for failed, found in zip(failures, share_out(plans, where, memory, advance, restack), strict=True):
-            failed += found
-    for work in plans:
+    if where.kind == "inline" or not total:
+        done_of_each = [_here(work, advance, memory) for work in plans]
+    else:
+        done_of_each = share_out(plans, where, memory, advance, restack)
+    outcomes = []
+    for work, (failures, lacking) in zip(plans, done_of_each, strict=True):
         restack(work, [bound.id for bound in work.analyzers if not bound.over_series])
-    return failures
+        left_out = tuple(NotApplicable(name, reason) for name, reason in lacking.items())
+        outcomes.append(Outcome((*work.unreadable, *failures), left_out))
+    return outcomes
 
 
 def restack(work: Plan, analyzers: Iterable[str]) -> None:
@@ -119,8 +125,8 @@ def restack(work: Plan, analyzers: Iterable[str]) -> None:
             log.warning("The stacked series of %s could not be rebuilt: %s", name, error)
 
 
-def _here(work: Plan, advance: Callable[[int], None], memory: int) -> list[Failure]:
-    """Compute the units of a plan in this process; return what failed."""
+def _here(work: Plan, advance: Callable[[int], None], memory: int) -> tuple[list[Failure], dict[str, str]]:
+    """Compute the units of a plan in this process; return what failed, and which analyzers do not apply."""
     desk = Desk.of(work, memory)
     failures: list[Failure] = []
     for sweep in work.sweeps:
@@ -133,4 +139,4 @@ def _here(work: Plan, advance: Callable[[int], None], memory: int) -> list[Failu
             failures += desk.series(stamp)
             advance(1)
     desk.settle()
-    return failures
+    return failures, desk.lacking

@@ -13,7 +13,7 @@ from dynascope.analysis.plan import Ledger
 from dynascope.contract.config import Config
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import METRICS, AllWeights, Read, Stored, Weight
-from dynascope.errors import ArtifactError, UnknownName
+from dynascope.errors import ArtifactError, NotOffered, UnknownName
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.units import SERIES, Unit, Vanished, place_of
 from dynascope.store.variant import Variant
@@ -73,7 +73,7 @@ class StoredSeries:
         assert isinstance(read, Weight)
         weights = self._variant.checkpoint_folder.read(epoch)
         if read.name not in weights:
-            raise UnknownName(f"weight of {self._variant.family.name}", read.name, weights)
+            raise NotOffered(f"weight of {self._variant.family.name}", read.name, weights)
         return _frozen(weights[read.name][: read.rows])
 
     def weights(self, epoch: int) -> Mapping[str, Array]:

@@ -154,28 +154,32 @@ def _carried_out(plans: Sequence[Plan], where: Where, memory: int) -> list[Failu
     with Progress(*columns, console=console(), disable=not total) as bar:
         task = bar.add_task("analysing", total=total)
         try:
-            failed = run.run_plans(plans, partial(_advance, bar, task, _title(plans)), where, memory)
+            outcomes = run.run_plans(plans, partial(_advance, bar, task, _title(plans)), where, memory)
         except KeyboardInterrupt:
             bar.stop()
             again = command_to_continue() or "run the same command"
             say(f"Interrupted; what was done is kept. To continue: {again}")
             raise SystemExit(130) from None
-    for work, failures in zip(plans, failed, strict=True):
-        _say_what_was_done(work, len(failures))
-    return [failure for failures in failed for failure in failures]
+    for work, outcome in zip(plans, outcomes, strict=True):
+        _say_what_was_done(work, outcome)
+    return [failure for outcome in outcomes for failure in outcome.failures]
 
 
 def _title(plans: Sequence[Plan]) -> str:
     return plans[0].variant.name if len(plans) == 1 else f"{len(plans)} variants"
 
 
-def _say_what_was_done(work: Plan, failed: int) -> None:
+def _say_what_was_done(work: Plan, outcome: run.Outcome) -> None:
     name = work.variant.name
+    for left_out in outcome.not_applicable:
+        say(f"{left_out.analyzer} does not apply to {name}: {left_out.reason}")
     if not work.units and not work.unreadable:
         if work.analyzers:
             say(f"{name}: all {work.fresh} units are fresh: nothing to do.")
         return
-    computed = work.units + len(work.unreadable) - failed
+    lacking = {left_out.analyzer for left_out in outcome.not_applicable}
+    skipped = sum(work.counts[name].missing + work.counts[name].stale for name in lacking)
+    computed = work.units + len(work.unreadable) - len(outcome.failures) - skipped
     kinds = [f"{count} {kind}" for kind, count in (("missing", work.missing), ("stale", work.stale)) if count]
     say(f"{name}: {_count(computed, 'unit')} computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
 
