@@ -30,7 +30,7 @@ def step_of(analyzer, config, weights, stored=None):
             arrays[read] = weights[place.name]
         elif isinstance(place, Activation):
             value = cache[place.hook]
-            arrays[read] = (value if place.position is None else value[:, place.position]).numpy()
+            arrays[read] = (value if place.position is None else value.select(place.axis, place.position)).numpy()
         elif isinstance(place, Logits):
             arrays[read] = FAMILY.answers(config, output).numpy()
         elif isinstance(place, Rows):

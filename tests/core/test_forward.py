@@ -271,7 +271,7 @@ def test_peak_memory_is_bounded_by_the_budget_and_flat_over_checkpoints(tmp_path
             import resource, sys
             sys.path[:0] = {[str(path) for path in sys.path]!r}
             from pathlib import Path
-            from dynascope import Output, SlicedAnalyzer, Workspace, analyze
+            from dynascope import Activation, Output, SlicedAnalyzer, Workspace, analyze
             from registries import plugins
             workspace = Workspace.create(Path({str(tmp_path)!r}) / f"w{memory}{checkpoints}")
             variant = workspace.new_variant("modular_addition_1layer", {{"p": 113, "epochs": 1, "d_mlp": 2048}})
@@ -281,7 +281,8 @@ def test_peak_memory_is_bounded_by_the_budget_and_flat_over_checkpoints(tmp_path
             for epoch in range({checkpoints}):
                 variant.checkpoint_folder.write(epoch, weights)
             class Plain(SlicedAnalyzer):
-                name, description, reads = "plain", "The mean of each neuron.", ("neurons",)
+                name, description = "plain", "The mean of each neuron."
+                reads = ("neurons", Activation("hook_embed", position=0))  # so that the hooked model is run
                 outputs = {{"mean": Output(("neuron",), "float64", "1", "mean")}}
                 def take(self, step, so_far):
                     return (0 if so_far is None else so_far) + step["neurons"].sum(axis=0, dtype="float64")
