@@ -26,6 +26,7 @@ from dynascope import (
     train,
 )
 from dynascope.analysis import plan, upkeep
+from dynascope.analysis.elsewhere import _Sharing
 from dynascope.plugins.declarations import check_declaration
 
 
@@ -377,3 +378,46 @@ def test_an_analyzer_that_now_measures_the_series_leaves_orphans(variant):
     upkeep.prune(variant, found)
     analyze(variant, plugins=known)
     assert variant.artifacts.read("test.mean/x").item() == 1.0
+
+
+def test_what_is_read_of_the_last_checkpoint_alone_is_enough_for_a_series(variant):
+    class AtTheEnd(SeriesAnalyzer):
+        name = "at_the_end"
+        description = "The sum at the end."
+        reads = (Stored("test.mean/sum", at="last"),)
+        outputs = {"sum": Output((), "float64", "1", "sum")}
+
+        def analyze(self, series):
+            return {"sum": series[Stored("test.mean/sum", at="last")]}
+
+    work = analyze(variant, plugins=plugins(Mean(), AtTheEnd()), analyzers=["at_the_end"])
+    assert (work.units, work.waiting) == (2, ())
+    assert variant.artifacts.epochs("test.mean") == [40]
+    assert variant.artifacts.read("test.at_the_end/sum") == variant.artifacts.read("test.mean/sum", 40)
+
+
+def test_an_order_knows_the_series_that_its_checkpoints_read(variant):
+    class Length(SeriesAnalyzer):
+        name = "length"
+        description = "Reads no other analyzer."
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, series):
+            return {"x": len(series.epochs)}
+
+    class Reader(Analyzer):
+        name = "reader"
+        description = "Reads the series at each checkpoint."
+        reads = (Stored("test.length/x"),)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": step[self.reads[0]]}
+
+    work = plan(variant, plugins(Length(), Reader()))
+    sharing = _Sharing(work, 1, (), lambda *_: None)
+    orders = []
+    while (order := sharing.next(1)) is not None:
+        orders.append(order)
+        sharing._out = 0
+    assert [list(order.ledger["test.length"]) for order in orders] == [["series"]] * 4
