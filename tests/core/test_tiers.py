@@ -421,3 +421,18 @@ def test_an_order_knows_the_series_that_its_checkpoints_read(variant):
         orders.append(order)
         sharing._out = 0
     assert [list(order.ledger["test.length"]) for order in orders] == [["series"]] * 4
+
+
+def test_what_was_forced_is_read_anew_also_over_the_series(variant):
+    analyze(variant, plugins=plugins(*ALL))
+
+    class Other(AfterDrift):
+        def analyze(self, step):
+            analyze(variant, plugins=plugins(*ALL), analyzers=["mean", "after_drift"])  # another process does so
+            return {"share": 100.0}
+
+    analyze(variant, plugins=plugins(*ALL[:3], Other(), DriftOfDrift()), force=True)
+    artifacts = variant.artifacts
+    np.testing.assert_array_equal(artifacts.series("test.after_drift/share"), [100, 100, 100])
+    distance = artifacts.read("test.drift/distance").values
+    assert artifacts.read("test.z_drift_of_drift/total").item() == distance.sum() + 300

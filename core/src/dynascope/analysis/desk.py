@@ -18,7 +18,8 @@ from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows, Stored
 from dynascope.errors import Failure, NotOffered, WorkspaceError
 from dynascope.store.atomic import settle
-from dynascope.store.units import Stamp, write_unit
+from dynascope.store.series import SERIES_FILE
+from dynascope.store.units import Stamp, Unit, write_unit
 from dynascope.store.variant import Variant
 
 __all__ = ["Desk"]
@@ -128,7 +129,10 @@ class Desk:
 
     def _write(self, bound: Bound, stamp: Stamp, arrays: Mapping[str, Array], axes: Mapping[str, Array]) -> None:
         folder = self.artifacts.folder / bound.id
+        again = Unit(stamp.place, stamp.digest, folder).path.exists()
         write_unit(folder, stamp, bound.analyzer.outputs, arrays, axes, settled=False)
+        if again:  # a series that was stacked of the unit before lists the same names
+            (folder / SERIES_FILE).unlink(missing_ok=True)
         self._unsettled.add(folder)
 
     def settle(self) -> None:
