@@ -436,3 +436,18 @@ def test_what_was_forced_is_read_anew_also_over_the_series(variant):
     np.testing.assert_array_equal(artifacts.series("test.after_drift/share"), [100, 100, 100])
     distance = artifacts.read("test.drift/distance").values
     assert artifacts.read("test.z_drift_of_drift/total").item() == distance.sum() + 300
+
+
+def test_an_analyzer_that_now_measures_the_series_is_read_as_such(variant):
+    analyze(variant, plugins=plugins(Mean()))
+
+    class Series(SeriesAnalyzer):
+        name, description, version = "mean", "The same name.", 2
+        outputs = {"sum": Output(("epoch",), "float64", "1", "x")}
+
+        def analyze(self, series):
+            return {"sum": series.epochs}
+
+    analyze(variant, plugins=plugins(Series()))
+    np.testing.assert_array_equal(variant.artifacts.series("test.mean/sum"), [0, 20, 40])
+    assert upkeep.verify(variant, plugins=plugins(Series())).findings == ()

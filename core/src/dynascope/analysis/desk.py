@@ -129,7 +129,7 @@ class Desk:
 
     def _write(self, bound: Bound, stamp: Stamp, arrays: Mapping[str, Array], axes: Mapping[str, Array]) -> None:
         folder = self.artifacts.folder / bound.id
-        again = Unit(stamp.place, stamp.digest, folder).path.exists()
+        again = bound.over_series or Unit(stamp.place, stamp.digest, folder).path.exists()
         write_unit(folder, stamp, bound.analyzer.outputs, arrays, axes, settled=False)
         if again:  # a series that was stacked of the unit before lists the same names
             (folder / SERIES_FILE).unlink(missing_ok=True)
