@@ -19,6 +19,7 @@ from dynascope import (
     Stored,
     UnknownName,
     VariantsAnalyzer,
+    View,
     Weight,
     Workspace,
     analyze,
@@ -27,6 +28,7 @@ from dynascope import (
 )
 from dynascope.analysis import plan, upkeep
 from dynascope.analysis.elsewhere import _Sharing
+from dynascope.frames import StoredFrame
 from dynascope.plugins.declarations import check_declaration
 
 
@@ -451,3 +453,10 @@ def test_an_analyzer_that_now_measures_the_series_is_read_as_such(variant):
     analyze(variant, plugins=plugins(Series()))
     np.testing.assert_array_equal(variant.artifacts.series("test.mean/sum"), [0, 20, 40])
     assert upkeep.verify(variant, plugins=plugins(Series())).findings == ()
+
+
+def test_a_view_of_the_series_can_be_drawn_at_every_checkpoint(variant):
+    analyze(variant, plugins=plugins(Mean(), Drift()))
+    for reads in (("test.drift/distance",), ("test.drift/distance", "test.mean/sum"), ("metrics",)):
+        view = View("one", "One", lambda frame: None, reads)
+        assert list(StoredFrame(variant, variant.artifacts, view, 20).epochs) == [0, 20, 40]
