@@ -300,3 +300,20 @@ def test_peak_memory_is_bounded_by_the_budget_and_flat_over_checkpoints(tmp_path
     assert after_all < after_one + 20  # MiB
     large, _ = peak(4 * 2**30, 1)
     assert after_all < large - 100
+
+
+def test_slices_of_facts_alone_need_no_pass(variant):
+    class Labels(SlicedAnalyzer):
+        name = "labels"
+        description = "Reads what is known of the rows."
+        reads = (Rows("label"),)
+        outputs = {"sum": Output((), "int64", "1", "sum of the labels")}
+
+        def take(self, step, so_far):
+            return (so_far or 0) + int(step[Rows("label")].sum())
+
+        def finish(self, step, so_far):
+            return {"sum": so_far}
+
+    analyze(variant, plugins=plugins(Labels()))
+    assert variant.artifacts.read("test.labels/sum", 0) == 11 * sum(range(11))

@@ -153,6 +153,8 @@ class _AtEpoch:
         self._found = desk.model.without_pass(self._weights, places)
         passing = [place for place in places if isinstance(place, (Activation, Logits, Gradient))]
         if not passing:
+            for bound in filter(_takes_slices, analyzers):
+                self._take(bound, slice(0, len(desk.batch.inputs)), {})
             return
         whole = {place for one in analyzers if not _takes_slices(one) for place in one.places.values()}
         for rows, found, complete in desk.model.passes(epoch, self._weights, passing, whole):
