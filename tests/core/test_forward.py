@@ -317,3 +317,21 @@ def test_slices_of_facts_alone_need_no_pass(variant):
 
     analyze(variant, plugins=plugins(Labels()))
     assert variant.artifacts.read("test.labels/sum", 0) == 11 * sum(range(11))
+
+
+def test_a_gradient_at_a_weight_takes_no_more_for_more_rows(variant):
+    at = Gradient(Weight("embed.weight"), Loss())
+
+    class Steepness(Analyzer):
+        name = "steepness"
+        description = "Reads a sum over the rows."
+        reads = (at,)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": np.abs(step[at]).sum()}
+
+    analyze(variant, plugins=plugins(Steepness()), epochs=[20])
+    whole = variant.artifacts.read("test.steepness/x", 20).item()
+    analyze(variant, plugins=plugins(Steepness()), epochs=[20], memory=20_000, force=True)
+    assert variant.artifacts.read("test.steepness/x", 20).item() == pytest.approx(whole, rel=1e-5)

@@ -270,7 +270,10 @@ class _Kept:
 
     def _check(self, rows: slice, found: Found) -> None:
         """Refuse what would not fit, before it is made."""
-        parts = {place: part for place, part in found.items() if place in self._whole and isinstance(part, np.ndarray)}
+        parts = {
+            place: part for place, part in found.items()
+            if place in self._whole and not _is_sum(place) and isinstance(part, np.ndarray)
+        }  # fmt: skip
         needed = sum(part.nbytes for part in parts.values()) * self._count // (rows.stop - rows.start)
         if needed > self._memory:
             error = InvalidSetting(
