@@ -335,3 +335,40 @@ def test_a_gradient_at_a_weight_takes_no_more_for_more_rows(variant):
     whole = variant.artifacts.read("test.steepness/x", 20).item()
     analyze(variant, plugins=plugins(Steepness()), epochs=[20], memory=20_000, force=True)
     assert variant.artifacts.read("test.steepness/x", 20).item() == pytest.approx(whole, rel=1e-5)
+
+
+def wrong_length(config, batch):
+    return np.zeros(3, dtype=int)
+
+
+def wrong_altogether(config, batch):
+    raise ValueError("no class")
+
+
+@pytest.mark.parametrize(
+    ("chooser", "told"), [(wrong_length, "for each of 121 rows"), (wrong_altogether, "no class")]
+)  # fmt: skip
+def test_a_wrong_choice_of_logits_is_told_and_the_others_go_on(variant, chooser, told):
+    at = Gradient("neurons", Logit(chooser))
+
+    class Wrong(Analyzer):
+        name = "wrong"
+        description = "Chooses wrongly."
+        reads = (at,)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": step[at].sum()}
+
+    class Right(Analyzer):
+        name = "right"
+        description = "Reads neurons."
+        reads = ("neurons",)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": step["neurons"].sum()}
+
+    with pytest.raises(AnalysisError, match=told):
+        analyze(variant, plugins=plugins(Right(), Wrong()))
+    assert variant.artifacts.analyzers() == ["test.right"]
