@@ -1,5 +1,6 @@
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from dynascope import (
     analyze,
 )
 from dynascope.analysis import plan
+from dynascope.errors import Failure
 from dynascope.plugins import Registry
 from dynascope.store.family_file import DeclaredFamily
 
@@ -368,3 +370,11 @@ def test_what_reads_a_unit_that_failed_fails_with_it_alone(variant):
         ("test.a_doubled 1.0", 20),
     }
     assert variant.artifacts.epochs("test.a_doubled") == [0, 40]
+
+
+def test_failures_of_two_variants_are_told_apart():
+    failures = [
+        Failure("a.b 1", epoch, Path(name) / f"{epoch}", ValueError("no")) for name in "xy" for epoch in (0, 20)
+    ]
+    told = str(AnalysisError(failures))
+    assert told.count("epochs 0, 20 (2 files in ") == 2

@@ -301,3 +301,75 @@ def test_peak_memory_is_bounded_by_the_budget_and_flat_over_checkpoints(tmp_path
     assert after_all < after_one + 20  # MiB
     large, _ = peak(4 * 2**30, 1)
     assert after_all < large - 100
+
+
+def test_slices_of_facts_alone_need_no_pass(variant):
+    class Labels(SlicedAnalyzer):
+        name = "labels"
+        description = "Reads what is known of the rows."
+        reads = (Rows("label"),)
+        outputs = {"sum": Output((), "int64", "1", "sum of the labels")}
+
+        def take(self, step, so_far):
+            return (so_far or 0) + int(step[Rows("label")].sum())
+
+        def finish(self, step, so_far):
+            return {"sum": so_far}
+
+    analyze(variant, plugins=plugins(Labels()))
+    assert variant.artifacts.read("test.labels/sum", 0) == 11 * sum(range(11))
+
+
+def test_a_gradient_at_a_weight_takes_no_more_for_more_rows(variant):
+    at = Gradient(Weight("embed.weight"), Loss())
+
+    class Steepness(Analyzer):
+        name = "steepness"
+        description = "Reads a sum over the rows."
+        reads = (at,)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": np.abs(step[at]).sum()}
+
+    analyze(variant, plugins=plugins(Steepness()), epochs=[20])
+    whole = variant.artifacts.read("test.steepness/x", 20).item()
+    analyze(variant, plugins=plugins(Steepness()), epochs=[20], memory=20_000, force=True)
+    assert variant.artifacts.read("test.steepness/x", 20).item() == pytest.approx(whole, rel=1e-5)
+
+
+def wrong_length(config, batch):
+    return np.zeros(3, dtype=int)
+
+
+def wrong_altogether(config, batch):
+    raise ValueError("no class")
+
+
+@pytest.mark.parametrize(
+    ("chooser", "told"), [(wrong_length, "for each of 121 rows"), (wrong_altogether, "no class")]
+)  # fmt: skip
+def test_a_wrong_choice_of_logits_is_told_and_the_others_go_on(variant, chooser, told):
+    at = Gradient("neurons", Logit(chooser))
+
+    class Wrong(Analyzer):
+        name = "wrong"
+        description = "Chooses wrongly."
+        reads = (at,)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": step[at].sum()}
+
+    class Right(Analyzer):
+        name = "right"
+        description = "Reads neurons."
+        reads = ("neurons",)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": step["neurons"].sum()}
+
+    with pytest.raises(AnalysisError, match=told):
+        analyze(variant, plugins=plugins(Right(), Wrong()))
+    assert variant.artifacts.analyzers() == ["test.right"]

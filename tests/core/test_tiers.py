@@ -19,6 +19,7 @@ from dynascope import (
     Stored,
     UnknownName,
     VariantsAnalyzer,
+    View,
     Weight,
     Workspace,
     analyze,
@@ -26,6 +27,8 @@ from dynascope import (
     train,
 )
 from dynascope.analysis import plan, upkeep
+from dynascope.analysis.elsewhere import _Sharing
+from dynascope.frames import StoredFrame
 from dynascope.plugins.declarations import check_declaration
 
 
@@ -377,3 +380,83 @@ def test_an_analyzer_that_now_measures_the_series_leaves_orphans(variant):
     upkeep.prune(variant, found)
     analyze(variant, plugins=known)
     assert variant.artifacts.read("test.mean/x").item() == 1.0
+
+
+def test_what_is_read_of_the_last_checkpoint_alone_is_enough_for_a_series(variant):
+    class AtTheEnd(SeriesAnalyzer):
+        name = "at_the_end"
+        description = "The sum at the end."
+        reads = (Stored("test.mean/sum", at="last"),)
+        outputs = {"sum": Output((), "float64", "1", "sum")}
+
+        def analyze(self, series):
+            return {"sum": series[Stored("test.mean/sum", at="last")]}
+
+    work = analyze(variant, plugins=plugins(Mean(), AtTheEnd()), analyzers=["at_the_end"])
+    assert (work.units, work.waiting) == (2, ())
+    assert variant.artifacts.epochs("test.mean") == [40]
+    assert variant.artifacts.read("test.at_the_end/sum") == variant.artifacts.read("test.mean/sum", 40)
+
+
+def test_an_order_knows_the_series_that_its_checkpoints_read(variant):
+    class Length(SeriesAnalyzer):
+        name = "length"
+        description = "Reads no other analyzer."
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, series):
+            return {"x": len(series.epochs)}
+
+    class Reader(Analyzer):
+        name = "reader"
+        description = "Reads the series at each checkpoint."
+        reads = (Stored("test.length/x"),)
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, step):
+            return {"x": step[self.reads[0]]}
+
+    work = plan(variant, plugins(Length(), Reader()))
+    sharing = _Sharing(work, 1, (), lambda *_: None)
+    orders = []
+    while (order := sharing.next(1)) is not None:
+        orders.append(order)
+        sharing._out = 0
+    assert [list(order.ledger["test.length"]) for order in orders] == [["series"]] * 4
+
+
+def test_what_was_forced_is_read_anew_also_over_the_series(variant):
+    analyze(variant, plugins=plugins(*ALL))
+
+    class Other(AfterDrift):
+        def analyze(self, step):
+            analyze(variant, plugins=plugins(*ALL), analyzers=["mean", "after_drift"])  # another process does so
+            return {"share": 100.0}
+
+    analyze(variant, plugins=plugins(*ALL[:3], Other(), DriftOfDrift()), force=True)
+    artifacts = variant.artifacts
+    np.testing.assert_array_equal(artifacts.series("test.after_drift/share"), [100, 100, 100])
+    distance = artifacts.read("test.drift/distance").values
+    assert artifacts.read("test.z_drift_of_drift/total").item() == distance.sum() + 300
+
+
+def test_an_analyzer_that_now_measures_the_series_is_read_as_such(variant):
+    analyze(variant, plugins=plugins(Mean()))
+
+    class Series(SeriesAnalyzer):
+        name, description, version = "mean", "The same name.", 2
+        outputs = {"sum": Output(("epoch",), "float64", "1", "x")}
+
+        def analyze(self, series):
+            return {"sum": series.epochs}
+
+    analyze(variant, plugins=plugins(Series()))
+    np.testing.assert_array_equal(variant.artifacts.series("test.mean/sum"), [0, 20, 40])
+    assert upkeep.verify(variant, plugins=plugins(Series())).findings == ()
+
+
+def test_a_view_of_the_series_can_be_drawn_at_every_checkpoint(variant):
+    analyze(variant, plugins=plugins(Mean(), Drift()))
+    for reads in (("test.drift/distance",), ("test.drift/distance", "test.mean/sum"), ("metrics",)):
+        view = View("one", "One", lambda frame: None, reads)
+        assert list(StoredFrame(variant, variant.artifacts, view, 20).epochs) == [0, 20, 40]

@@ -159,11 +159,12 @@ class AnalysisError(DynascopeError):
 
     def __init__(self, failures: Iterable[Failure]) -> None:
         self.failures = tuple(failures)
-        alike: dict[tuple[str, str], list[Failure]] = {}
+        alike: dict[tuple[str, Path, str], list[Failure]] = {}
         for failure in self.failures:
-            alike.setdefault((failure.analyzer, error_text(failure.error)), []).append(failure)
+            key = failure.analyzer, failure.file.parent, error_text(failure.error)
+            alike.setdefault(key, []).append(failure)
         lines = []
-        for (analyzer, text), group in alike.items():
+        for (analyzer, _, text), group in alike.items():
             who = f"analyzer {analyzer}, " if analyzer else ""
             epochs = ", ".join(str(failure.epoch) for failure in group)
             files = str(group[0].file) if len(group) == 1 else f"{len(group)} files in {group[0].file.parent}"

@@ -45,8 +45,9 @@ class StoredFrame:
 
     @cached_property
     def epochs(self) -> Sequence[int]:
-        """The epochs that have every array the view reads; the checkpoints, where it reads only metrics."""
-        analyzers = {read.partition("/")[0] for read in self.view.reads if read != "metrics"}
+        """The epochs that have every array the view reads; the checkpoints, where none is measured at each of them."""
+        names = {read.partition("/")[0] for read in self.view.reads if read != "metrics"}
+        analyzers = {name for name in names if self.artifacts.of_series(name) is None}
         if not analyzers:
             return self.variant.checkpoints
         return sorted(set.intersection(*(set(self.artifacts.epochs(name)) for name in analyzers)))

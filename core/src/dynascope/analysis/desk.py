@@ -18,7 +18,8 @@ from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows, Stored
 from dynascope.errors import Failure, NotOffered, WorkspaceError
 from dynascope.store.atomic import settle
-from dynascope.store.units import Stamp, write_unit
+from dynascope.store.series import SERIES_FILE
+from dynascope.store.units import Stamp, Unit, write_unit
 from dynascope.store.variant import Variant
 
 __all__ = ["Desk"]
@@ -128,7 +129,10 @@ class Desk:
 
     def _write(self, bound: Bound, stamp: Stamp, arrays: Mapping[str, Array], axes: Mapping[str, Array]) -> None:
         folder = self.artifacts.folder / bound.id
+        again = bound.over_series or Unit(stamp.place, stamp.digest, folder).path.exists()
         write_unit(folder, stamp, bound.analyzer.outputs, arrays, axes, settled=False)
+        if again:  # a series that was stacked of the unit before lists the same names
+            (folder / SERIES_FILE).unlink(missing_ok=True)
         self._unsettled.add(folder)
 
     def settle(self) -> None:
@@ -149,6 +153,8 @@ class _AtEpoch:
         self._found = desk.model.without_pass(self._weights, places)
         passing = [place for place in places if isinstance(place, (Activation, Logits, Gradient))]
         if not passing:
+            for bound in filter(_takes_slices, analyzers):
+                self._take(bound, slice(0, len(desk.batch.inputs)), {})
             return
         whole = {place for one in analyzers if not _takes_slices(one) for place in one.places.values()}
         for rows, found, complete in desk.model.passes(epoch, self._weights, passing, whole):

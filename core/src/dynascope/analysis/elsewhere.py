@@ -20,7 +20,7 @@ from dynascope.errors import AnalysisFailed, DynascopeError, Failure, WorkspaceE
 from dynascope.executors import Where, opened
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.versions import Versions, check_versions, versions_of
-from dynascope.store.units import Stamp, place_of
+from dynascope.store.units import SERIES, Stamp, place_of
 from dynascope.store.workspace import Workspace
 
 __all__ = ["Order", "Report", "carry_out", "share_out"]
@@ -244,7 +244,7 @@ class _Sharing:
         ledger = work.ledger
         read_at_all = any(bound.reads_every(read) for bound in work.analyzers for read in bound.stored)
         if not read_at_all:
-            here = {place_of(epoch) for epoch, _ in units} | {place_of(max(work.checkpoints))}
+            here = {*(place_of(epoch) for epoch, _ in units), place_of(max(work.checkpoints)), SERIES}
             ledger = {name: {at: digests[at] for at in digests if at in here} for name, digests in ledger.items()}
         return Order(
             folder.parents[2],

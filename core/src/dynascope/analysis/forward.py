@@ -212,7 +212,7 @@ class Model:
         try:
             value = self._objective(of, logits, rows)
             results = torch.autograd.grad(value, list(leaves.values()), retain_graph=True, allow_unused=True)
-        except (InvalidSetting, RuntimeError, IndexError) as error:
+        except Exception as error:  # that of a plug-in's function is for those who read it
             return {**found, **dict.fromkeys(leaves, error)}
         for (place, leaf), gradient in zip(leaves.items(), results, strict=True):
             gradient = torch.zeros_like(leaf) if gradient is None else gradient
@@ -229,6 +229,11 @@ class Model:
         family, config = self.variant.family.base, self.variant.config
         if isinstance(of, Logit):
             classes = self._facts[of.of] if isinstance(of.of, str) else np.asarray(of.of(config, self.batch))
+            if classes.shape != (len(self.batch.inputs),) or classes.dtype.kind not in "iub":
+                raise InvalidSetting(
+                    f"{of}: a whole number for each of {len(self.batch.inputs)} rows chooses the logits; found "
+                    f"{classes.dtype} of shape {classes.shape}."
+                )
             return logits.gather(1, torch.from_numpy(classes[rows].astype(np.int64))[:, None]).sum()
         weight = np.ones(len(self.batch.inputs)) if of.over is None else self._facts[of.over] != 0
         if not weight.any():
@@ -270,7 +275,10 @@ class _Kept:
 
     def _check(self, rows: slice, found: Found) -> None:
         """Refuse what would not fit, before it is made."""
-        parts = {place: part for place, part in found.items() if place in self._whole and isinstance(part, np.ndarray)}
+        parts = {
+            place: part for place, part in found.items()
+            if place in self._whole and not _is_sum(place) and isinstance(part, np.ndarray)
+        }  # fmt: skip
         needed = sum(part.nbytes for part in parts.values()) * self._count // (rows.stop - rows.start)
         if needed > self._memory:
             error = InvalidSetting(

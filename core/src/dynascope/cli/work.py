@@ -98,9 +98,10 @@ def analyze(
         failures = []
     else:
         failures = _carried_out(plans, where, budget)
-        failures += run_comparisons(compared, force)
         for one in compared:
-            _say_what_was_compared(one, force)
+            failed = run_comparisons([one], force)
+            _say_what_was_compared(one, force, failed)
+            failures += failed
     broken = [] if names else workspace.broken_variants()
     for row in broken:
         say(f"{row.name} is left out: {row.error}")
@@ -184,10 +185,10 @@ def _say_what_was_done(work: Plan, outcome: run.Outcome) -> None:
     say(f"{name}: {_count(computed, 'unit')} computed ({', '.join(kinds) or 'forced'}), {work.fresh} were fresh.")
 
 
-def _say_what_was_compared(one: Compared, force: bool) -> None:
+def _say_what_was_compared(one: Compared, force: bool, failed: Sequence[Failure]) -> None:
     for left_out in one.left_out:
         say(f"{one.provided.id} leaves out {left_out.analyzer}: {left_out.reason}.")
-    if one.stamp is not None and (force or not one.fresh):
+    if one.stamp is not None and (force or not one.fresh) and not failed:
         say(f"{one.provided.id}: computed over {_count(len(one.plans), 'variant')}.")
 
 

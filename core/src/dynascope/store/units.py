@@ -270,6 +270,8 @@ def write_unit(
     path = Unit(stamp.place, stamp.digest, folder).path
     # Listed before: a unit that another process publishes meanwhile is not ours to remove.
     replaced = [unit.path for unit in units_at(folder, stamp.place) if unit.path != path]
+    if stamp.place == SERIES:  # an analyzer that measured checkpoints before: they would be read in its place
+        replaced += [unit.path for units in list_units(folder).values() for unit in units]
     with publish_hdf5(path, settled=settled) as file:
         _describe(file, {"Conventions": "CF-1.11", "dynascope_format": FORMAT})
         group = file.create_group(f"{stamp.place}/{stamp.analyzer}", track_order=True)
