@@ -16,7 +16,6 @@ from dynascope.executors import Where
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers
-from dynascope.store.series import SERIES_FILE
 from dynascope.store.variant import Variant
 
 __all__ = ["MEMORY", "Outcome", "analyze", "run_plans"]
@@ -101,8 +100,6 @@ def run_plans(
         folder = work.variant.artifacts_of(work.probe).folder
         for bound in work.analyzers:
             remove_leftovers(folder / bound.id)
-        for name in {bound.id for task in work.tasks for bound, _ in task.units}:
-            (folder / name / SERIES_FILE).unlink(missing_ok=True)  # units that are forced keep their names
     if where.kind == "inline" or not total:
         done_of_each = [_here(work, advance, memory) for work in plans]
     else:
