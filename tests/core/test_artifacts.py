@@ -152,6 +152,9 @@ def test_xarray_opens_units_and_series_with_labels(artifacts, engine):
         ({"map": np.zeros(3, np.float32)}, r"'map' is declared as \(neuron, a\); the array has shape \(3,\)"),
         ({"map": np.zeros((4, 5), np.float32)}, "axis 'neuron' has length"),
         ({"flag": np.zeros(3)}, "'flag' is declared as int8; the array is float64"),
+        ({"flag": np.array([1, 2, 300])}, "'flag' is declared as int8; it holds numbers that are too large"),
+        ({"norm": np.array([1.0, 1e300])}, "'norm' is declared as float32; it holds numbers that are too large"),
+        ({"norm": [[1.0], [1.0, 2.0]]}, "output 'norm' is no array"),
         ({"packed": np.full((3, 5), np.nan, np.float32)}, "'packed' is packed as int16, and so must be finite"),
     ],
 )

@@ -212,3 +212,25 @@ def test_what_does_not_apply_elsewhere_is_told_as_here(variant, monkeypatch):
     future.set_result(elsewhere.Report([], {"fourier.embedding_frequencies": "There is no weight"}, 0.1))
     sharing.take(first, future, lambda units: None)
     assert sharing.next(workers=1).lacking == sharing.lacking == {"fourier.embedding_frequencies": "There is no weight"}
+
+
+def test_the_checkpoint_that_kills_its_worker_is_lost_alone(variant):
+    sharing = elsewhere._Sharing(plan(variant, registry()), 2**30, versions_of(registry()), lambda work, names: None)
+    sharing._pace = 0.001
+    (order, given) = (sharing.next(workers=1), [])
+    assert len(order.units) > 2
+    deadly = order.units[1][0]
+
+    def answered(order):
+        future = Future()
+        if any(epoch == deadly for epoch, _ in order.units):
+            future.set_exception(BrokenExecutor("the worker's process ended"))
+        else:
+            future.set_result(elsewhere.Report([], {}, 0.001))
+        sharing.take(order, future, lambda units: given.append(units))
+
+    while order is not None:
+        answered(order)
+        order = sharing.next(workers=1)
+    assert sum(given) == 63
+    assert [failure.epoch for failure in sharing.failures] == [deadly]

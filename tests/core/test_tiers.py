@@ -13,6 +13,7 @@ from dynascope import (
     AllWeights,
     AnalysisError,
     Analyzer,
+    InvalidSetting,
     Output,
     PluginError,
     SeriesAnalyzer,
@@ -26,7 +27,8 @@ from dynascope import (
     compare,
     train,
 )
-from dynascope.analysis import plan, upkeep
+from dynascope.analysis import desk, plan, upkeep
+from dynascope.analysis.comparison import plan_comparisons
 from dynascope.analysis.elsewhere import _Sharing
 from dynascope.frames import StoredFrame
 from dynascope.plugins.declarations import check_declaration
@@ -460,3 +462,69 @@ def test_a_view_of_the_series_can_be_drawn_at_every_checkpoint(variant):
     for reads in (("test.drift/distance",), ("test.drift/distance", "test.mean/sum"), ("metrics",)):
         view = View("one", "One", lambda frame: None, reads)
         assert list(StoredFrame(variant, variant.artifacts, view, 20).epochs) == [0, 20, 40]
+
+
+def test_where_the_last_checkpoint_is_damaged_nothing_else_is_taken_for_the_last(variant):
+    known = plugins(Mean(), AgainstLast())
+    analyze(variant, plugins=known)
+    before = variant.artifacts.series("test.against_last/difference").values
+    variant.checkpoint_folder.file(40).write_bytes(b"nothing")
+    work = analyze(variant, plugins=known, epochs=[0])
+    assert [(one.analyzer, one.reason) for one in work.waiting] == [("test.against_last", "a checkpoint is damaged")]
+    assert work.units == 0
+    np.testing.assert_array_equal(variant.artifacts.series("test.against_last/difference").values, before)
+    assert upkeep.prunable(variant, plugins=known) == []
+
+
+def test_what_is_read_of_every_checkpoint_is_read_once(variant, monkeypatch):
+    analyze(variant, plugins=plugins(Mean(), Drift()))
+    read = []
+    original = desk.read_stored
+    monkeypatch.setattr(desk, "read_stored", lambda *rest, **how: read.append(how) or original(*rest, **how))
+    analyze(variant, plugins=plugins(Mean(), Drift(), AfterDrift()))
+    assert read.count({"every": True}) == 1
+
+
+def test_reads_that_have_a_way_of_their_own_say_which(variant):
+    class Wrong(SeriesAnalyzer):
+        name, description = "wrong", "Reads in the wrong way."
+        reads = (METRICS, AllWeights(), Stored("test.mean/sum", at="last"))
+        outputs = {"x": Output((), "float64", "1", "x")}
+
+        def analyze(self, series):
+            for ask, way in (
+                (lambda: series[METRICS], "series.metrics"),
+                (lambda: series[AllWeights()], "series.weights"),
+                (lambda: series.at(AllWeights(), 0), "series.weights"),
+                (lambda: series.at(Stored("test.mean/sum", at="last"), 0), "no epoch is chosen"),
+            ):
+                with pytest.raises(InvalidSetting, match=way):
+                    ask()
+            return {"x": 0.0}
+
+    analyze(variant, plugins=plugins(Mean(), Wrong()))
+
+
+@pytest.mark.parametrize(
+    ("reads", "reason"),
+    [
+        ((Stored("test.nothing/x", at="last"),), "no analyzer that is installed stores test.nothing/x"),
+        ((Stored("test.drift/distance", at="last"),), "it cannot be read at 'last'"),
+        ((Stored("test.together/loss"),), "is measured over variants"),
+        ((Stored("test.mean/sum"),), "the analyzer must say at='last' or at='every'"),
+    ],
+)
+def test_what_cannot_be_read_over_variants_is_said(variant, reads, reason):
+    wrong = type("Wrong", (Together,), {"name": "wrong", "reads": reads})()
+    known = plugins(Mean(), Drift(), Together(), wrong)
+    plans = [plan(variant, known, analyzers=["mean", "drift", "wrong"])]
+    (compared,) = [one for one in plan_comparisons(plans, known, ["wrong"]) if one.provided.name == "wrong"]
+    assert reason in compared.left_out[0].reason
+
+
+def test_some_epochs_alone_leave_a_comparison_waiting(several):
+    known = plugins(Mean(), Drift(), Together())
+    plans = [plan(variant, known, epochs=[0]) for variant in several.variants()]
+    (compared,) = plan_comparisons(plans, known, None)
+    assert compared.stamp is None
+    assert {one.reason for one in compared.left_out} == {"test.drift is not there wherever it is read"}

@@ -75,7 +75,7 @@ def _nearest(name: str, choices: list[str]) -> str | None:
     return lowered[close[0]] if close else None
 
 
-class NotOffered(UnknownName):
+class NotOffered(DynascopeError):
     """A hook or weight that a family's model does not have: what reads it does not apply to the family."""
 
 

@@ -25,7 +25,7 @@ from dynascope.errors import PluginError
 from dynascope.plugins.registry import Provided, Registry
 from dynascope.store.variant import Variant
 
-__all__ = ["Bound", "NotApplicable", "Place", "bind", "facts_of", "with_what_they_read"]
+__all__ = ["Bound", "NotApplicable", "Place", "bind", "facts_of", "lacks", "with_what_they_read"]
 
 Place: TypeAlias = Activation | Weight | AllWeights | Logits | Rows | Gradient
 """Where something is read of the model or of its inputs: what a read means in one family."""
@@ -96,9 +96,9 @@ def with_what_they_read(chosen: Sequence[Provided], registry: Registry) -> list[
     found: dict[str, Provided] = {}
     for entry in chosen:
         if isinstance(entry.item, VariantsAnalyzer):
-            sources = [read.analyzer for read in entry.item.reads if isinstance(read, Stored)]
             known = registry.all("analyzers")
-            found.update({name: known[name] for name in sources if name in known})
+            sources = [read for read in entry.item.reads if isinstance(read, Stored) and not lacks(read, known)]
+            found.update({read.analyzer: known[read.analyzer] for read in sources})
         else:
             found[entry.id] = entry
     return list(found.values())
@@ -123,12 +123,12 @@ def bind(
             result = _bound(entry, variant, context, batch)
             for read in entry.item.reads if isinstance(result, Bound) else ():
                 if isinstance(read, Stored):
-                    lacks = _lacks(read, installed)
-                    other = NotApplicable("", "") if lacks else visit(installed[read.analyzer], (*path, entry.id))
+                    wrong = lacks(read, installed)
+                    other = NotApplicable("", "") if wrong else visit(installed[read.analyzer], (*path, entry.id))
                     if isinstance(result, Bound) and isinstance(other, Bound):
                         result = _after(result, read, other)
                     else:
-                        reason = lacks or f"it reads {read.array}, and {read.analyzer} does not apply"
+                        reason = wrong or f"it reads {read.array}, and {read.analyzer} does not apply"
                         result = NotApplicable(entry.id, reason)
                         break
             results[entry.id] = result  # after what it reads
@@ -151,7 +151,8 @@ def facts_of(place: Place) -> Iterator[str]:
             yield place.of.of
 
 
-def _lacks(read: Stored, installed: Mapping[str, Provided]) -> str:
+def lacks(read: Stored, installed: Mapping[str, Provided]) -> str:
+    """Return why an array cannot be read by any analyzer of one variant; empty if it can."""
     other = installed.get(read.analyzer)
     if other is None or read.name not in other.item.outputs:
         return f"no analyzer that is installed stores {read.array}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dynascope.analysis.binding import NotApplicable
+from dynascope.analysis.binding import NotApplicable, lacks
 from dynascope.analysis.forward import MEMORY
 from dynascope.analysis.plan import Plan, chosen_analyzers, digest_of_all, plan
 from dynascope.analysis.run import HERE, Progress, run_plans
@@ -105,13 +105,18 @@ def plan_comparisons(plans: Sequence[Plan], plugins: Registry, analyzers: Iterab
     Args:
         plans: of variants, under one probe for each family.
         plugins: the registry.
-        analyzers: names, of any analyzers; all by default.
+        analyzers: names, of any analyzers; those that ``family.json`` lists, or all, by default.
     """
-    chosen = [entry for entry in chosen_analyzers(plugins, analyzers) if isinstance(entry.item, VariantsAnalyzer)]
     families: dict[tuple[str, str], list[Plan]] = {}
     for work in sorted(plans, key=lambda work: work.variant.name):
         families.setdefault((work.variant.family.name, work.probe), []).append(work)
-    return [_compared(entry, group, plugins) for group in families.values() for entry in chosen]
+    names = None if analyzers is None else list(analyzers)
+    return [
+        _compared(entry, group, plugins)
+        for group in families.values()
+        for entry in chosen_analyzers(plugins, names if names is not None else group[0].variant.family.file.analyzers)
+        if isinstance(entry.item, VariantsAnalyzer)
+    ]
 
 
 def run_comparisons(comparisons: Iterable[Compared], force: bool = False) -> list[Failure]:
@@ -145,7 +150,7 @@ def comparisons_of(work: Plan) -> Comparisons:
 def _compared(entry: Provided, plans: Sequence[Plan], plugins: Registry) -> Compared:
     taking_part, left_out = [], []
     for work in plans:
-        reason = _lacks(entry, work)
+        reason = _lacks(entry, work, plugins)
         if reason:
             left_out.append(NotApplicable(work.variant.name, reason))
         else:
@@ -158,7 +163,7 @@ def _compared(entry: Provided, plans: Sequence[Plan], plugins: Registry) -> Comp
     return Compared(entry, tuple(taking_part), tuple(left_out), stamp, fresh, bool(stored) and not fresh)
 
 
-def _lacks(entry: Provided, work: Plan) -> str:
+def _lacks(entry: Provided, work: Plan, plugins: Registry) -> str:
     """Return why a variant cannot take part; empty if it can."""
     analyzer: VariantsAnalyzer = entry.item
     if not work.checkpoints:
@@ -169,11 +174,15 @@ def _lacks(entry: Provided, work: Plan) -> str:
             return f"its family has no {fact!r} in its context"
     for read in analyzer.reads:
         if isinstance(read, Stored):
+            if wrong := lacks(read, plugins.all("analyzers")):
+                return wrong
             digests = work.ledger.get(read.analyzer)
             if not digests:
                 return f"{read.analyzer} does not apply to it"
             if SERIES not in digests and read.at is None:
                 return f"{read.array} is stored at each checkpoint; the analyzer must say at='last' or at='every'"
+            if work.lacks(read):
+                return f"{read.analyzer} is not there wherever it is read"
     return ""
 
 
@@ -248,7 +257,8 @@ class StoredComparison:
 
     def __getitem__(self, read: Read) -> Mapping[str, Array]:
         self._declared(read)
-        assert isinstance(read, Stored)
+        if not isinstance(read, Stored):
+            raise InvalidSetting(f"{read!r} is read as comparison.metrics.")
         return {
             name: read_stored(work.variant.artifacts_of(work.probe), work.ledger, read, every=read.at == "every")
             for name, work in self._plans.items()

@@ -56,6 +56,8 @@ class Desk:
         self.model = Model(variant, batch, memory)
         self.lacking: dict[str, str] = {}
         """The analyzers that turned out not to apply, once there was a model to look at, with the reason."""
+        self.of_every: dict[Stored, Array] = {}
+        """What is read of every checkpoint, until ``settle``: it is the same at each."""
         self._unsettled: set[Path] = set()
 
     @classmethod
@@ -137,6 +139,7 @@ class Desk:
 
     def settle(self) -> None:
         """Wait until the names of all that was written are on the disk."""
+        self.of_every.clear()
         while self._unsettled:
             settle(self._unsettled.pop())
 
@@ -211,8 +214,11 @@ class _AtEpoch:
             array = made.astype(str).astype(object) if output.dtype == "str" else made.astype(output.dtype)
             array.flags.writeable = False
             return array
-        epoch = self._epoch if read.at is None else None
-        return read_stored(desk.artifacts, desk.ledger, read, every=read.at == "every", epoch=epoch)
+        if read.at == "every":
+            if read not in desk.of_every:
+                desk.of_every[read] = read_stored(desk.artifacts, desk.ledger, read, every=True)
+            return desk.of_every[read]
+        return read_stored(desk.artifacts, desk.ledger, read, epoch=self._epoch if read.at is None else None)
 
     def _step(self, bound: Bound, reads: dict[Read, Array], rows: slice | None = None) -> Step:
         desk = self._desk

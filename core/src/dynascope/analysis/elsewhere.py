@@ -15,7 +15,7 @@ from typing import Any
 
 from dynascope.analysis.binding import Bound, bind
 from dynascope.analysis.desk import Desk
-from dynascope.analysis.plan import Ledger, Plan, Sweep
+from dynascope.analysis.plan import Ledger, Plan, Sweep, Task
 from dynascope.errors import AnalysisFailed, DynascopeError, Failure, WorkspaceError, error_text
 from dynascope.executors import Where, opened
 from dynascope.plugins.discovery import registry
@@ -175,6 +175,7 @@ class _Sharing:
     def __post_init__(self) -> None:
         self._waves = deque(wave for sweep in self.work.sweeps for wave in _waves(sweep))
         self._out = 0
+        self._restacked = False
         self._again: deque[Order] = deque()
         self._pace: float | None = None
 
@@ -192,6 +193,7 @@ class _Sharing:
             if self._out:
                 return None  # the next wave reads what is being computed
             self._waves.popleft()
+            self._restacked = False
         if not self._waves:
             return None
         wave = self._waves[0]
@@ -200,8 +202,9 @@ class _Sharing:
             fair = -(-len(wave.tasks) // (2 * workers))
             size = max(1, min(fair, int(SECONDS / self._pace)))
         tasks, rest = wave.tasks[:size], wave.tasks[size:]
-        if wave.series:
+        if wave.series or (tasks and not self._restacked and _reads_every(tasks)):
             self.restack(self.work, self.work.ledger)
+            self._restacked = True
         self._waves[0] = Sweep(rest, ())
         self._out += 1
         return self._order([(task.epoch, tuple(stamp for _, stamp in task.units)) for task in tasks], wave.series)
@@ -219,7 +222,10 @@ class _Sharing:
             log.debug("An order was lost.", exc_info=error)
             if order.attempt < ATTEMPTS:
                 log.warning("A worker died; its work is given out again (attempt %d).", order.attempt + 1)
-                self._again.append(replace(order, attempt=order.attempt + 1))
+                # One checkpoint may be what kills: the others are not to be lost with it.
+                again = replace(order, attempt=order.attempt + 1)
+                parts = [replace(again, units=(unit,)) for unit in order.units] if len(order.units) > 1 else [again]
+                self._again.extend(parts)
             else:
                 died = AnalysisFailed(
                     f"No worker could finish it in {ATTEMPTS} attempts, as where each is killed or has no memory "
@@ -259,6 +265,10 @@ class _Sharing:
             self.versions,
             self.memory,
         )
+
+
+def _reads_every(tasks: Iterable[Task]) -> bool:
+    return any(bound.reads_every(read) for task in tasks for bound, _ in task.units for read in bound.stored)
 
 
 def _waves(sweep: Sweep) -> Iterator[Sweep]:

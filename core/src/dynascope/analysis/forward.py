@@ -12,7 +12,7 @@ import numpy as np
 from dynascope.analysis.binding import Place
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Activation, Gradient, Logit, Logits, Loss, Rows, Weight
-from dynascope.errors import CheckpointError, InvalidSetting, NotOffered
+from dynascope.errors import CheckpointError, InvalidSetting, NotOffered, UnknownName
 from dynascope.store.variant import Variant
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Model:
         self.variant, self.batch, self.memory = variant, batch, memory
         self._module: nn.Module | None = None
         self._epoch: int | None = None
+        self._hooks: dict[str, str] = {}
 
     def weights(self, epoch: int) -> dict[str, Array]:
         """Return the weights of a checkpoint, read-only.
@@ -55,9 +56,11 @@ class Model:
         for place in places:
             if isinstance(place, Weight):
                 if place.name in weights:
-                    found[place] = weights[place.name][: place.rows]
+                    found[place] = weights[place.name] if place.rows is None else weights[place.name][: place.rows]
                 else:
-                    found[place] = NotOffered(f"weight of {self.variant.family.name}", place.name, weights)
+                    found[place] = NotOffered(
+                        str(UnknownName(f"weight of {self.variant.family.name}", place.name, weights))
+                    )
             elif isinstance(place, Rows):
                 try:
                     found[place] = self._facts[place.fact]
@@ -156,7 +159,7 @@ class Model:
                     hooks.setdefault(hook.hook, []).append(hook)
                 else:
                     family = self.variant.family.base.name
-                    found[place] = NotOffered(f"hook of family {family}", hook.hook, module.hook_dict)
+                    found[place] = _not_offered(f"hook of family {family}", hook.hook, module.hook_dict)
         parameters = module.state_dict(keep_vars=True) if gradients else {}
         differentiated = {place.at.name for place in gradients if isinstance(place.at, Weight)}
         for name, parameter in parameters.items():
@@ -172,10 +175,17 @@ class Model:
 
             return keep
 
+        refused = {name: reason for name in hooks if (reason := self._refused(module, name))}
         with torch.set_grad_enabled(bool(gradients)):
             output = module.run_with_hooks(
-                torch.from_numpy(self.batch.inputs[rows]), fwd_hooks=[(name, keeper(name)) for name in hooks]
+                torch.from_numpy(self.batch.inputs[rows]),
+                fwd_hooks=[(name, keeper(name)) for name in hooks if name not in refused],
             )
+            for place in places:
+                hook = place.at if isinstance(place, Gradient) else place
+                if isinstance(hook, Activation) and hook.hook in hooks and hook.hook not in seen:
+                    reason = refused.get(hook.hook, "it is never reached")
+                    found[place] = NotOffered(f"Hook {hook.hook} of family {self.variant.family.name}: {reason}")
             logits = self.variant.family.base.answers(self.variant.config, output)
             for of in dict.fromkeys(place.of for place in gradients):
                 places_of = [place for place in gradients if place.of == of and place not in found]
@@ -186,6 +196,16 @@ class Model:
             elif isinstance(place, Logits):
                 found[place] = _kept(logits, None, place.dtype, place)
         return found
+
+    def _refused(self, module: Any, name: str) -> str:
+        """Return why the model does not let a hook be read; empty if it does. Asked once for each."""
+        if name not in self._hooks:
+            try:
+                with module.hooks(fwd_hooks=[(name, lambda value, hook: None)]):
+                    self._hooks[name] = ""
+            except ValueError as error:
+                self._hooks[name] = str(error)
+        return self._hooks[name]
 
     def _gradients(
         self,
@@ -208,7 +228,9 @@ class Model:
                 leaves[place] = parameters[place.at.name]
             else:
                 name = getattr(place.at, "name", str(place.at))
-                found[place] = NotOffered(f"parameter of {self.variant.family.name}", name, parameters)
+                found[place] = NotOffered(
+                    str(UnknownName(f"parameter of {self.variant.family.name}", name, parameters))
+                )
         try:
             value = self._objective(of, logits, rows)
             results = torch.autograd.grad(value, list(leaves.values()), retain_graph=True, allow_unused=True)
@@ -274,19 +296,29 @@ class _Kept:
         return _frozen(self._joined) if rows.stop == self._count else {}
 
     def _check(self, rows: slice, found: Found) -> None:
-        """Refuse what would not fit, before it is made."""
-        parts = {
-            place: part for place, part in found.items()
+        """Refuse what would not fit, before it is made: the largest."""
+        sizes = {
+            place: part.nbytes * self._count // (rows.stop - rows.start)
+            for place, part in found.items()
             if place in self._whole and not _is_sum(place) and isinstance(part, np.ndarray)
-        }  # fmt: skip
-        needed = sum(part.nbytes for part in parts.values()) * self._count // (rows.stop - rows.start)
-        if needed > self._memory:
-            error = InvalidSetting(
-                f"What the analyzers read of {self._count} rows takes {needed / 2**20:.1f} MiB, and "
-                f"{self._memory / 2**20:.1f} MiB are allowed. Allow more memory, choose fewer analyzers or a smaller "
-                "probe, or let the analyzer take its rows in slices (dynascope.SlicedAnalyzer)."
-            )
-            self._joined.update(dict.fromkeys(parts, error))
+        }
+        room, all_of_it = self._memory, _mib(sum(sizes.values()))
+        for place, size in sorted(sizes.items(), key=lambda entry: entry[1]):
+            room -= size
+            if room < 0:
+                self._joined[place] = InvalidSetting(
+                    f"{place} of {self._count} rows takes {_mib(size)}, all that is read of them {all_of_it}, and "
+                    f"{_mib(self._memory)} are allowed. Allow more memory, choose fewer analyzers or a smaller "
+                    "probe, or let the analyzer take its rows in slices (dynascope.SlicedAnalyzer)."
+                )
+
+
+def _not_offered(kind: str, name: str, choices: Iterable[str]) -> NotOffered:
+    return NotOffered(str(UnknownName(kind, name, choices)))
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.3g} MiB"
 
 
 def _kept(value: Tensor, position: int | None, dtype: str | None, place: Place, axis: int = 1) -> Array | Exception:

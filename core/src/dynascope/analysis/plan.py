@@ -32,6 +32,8 @@ from dynascope.store.variant import Variant
 
 __all__ = ["Counts", "Ledger", "Plan", "Sweep", "Task", "chosen_analyzers", "digest_of_all", "plan"]
 
+DAMAGED = "a checkpoint is damaged"
+
 Ledger = Mapping[str, Mapping[str, str]]
 """For each analyzer that others read, the digest of the stamp that its unit at each place has."""
 
@@ -106,6 +108,7 @@ class Plan:
         not_applicable: the analyzers that were asked for and cannot run here.
         waiting: the analyzers over the series of which some checkpoint will not be there, with the reason.
         unreadable: checkpoints whose header is damaged.
+        absent: by analyzer id, the epochs at which its unit is not there and not planned; None for one of the series.
         ledger: which units are read by other analyzers.
         stamps: of each analyzer.
     """
@@ -120,6 +123,7 @@ class Plan:
     not_applicable: tuple[NotApplicable, ...]
     waiting: tuple[NotApplicable, ...]
     unreadable: tuple[Failure, ...]
+    absent: Mapping[str, frozenset[int | None]]
     ledger: Ledger
     stamps: Mapping[str, Stamps] = field(repr=False)
 
@@ -148,15 +152,22 @@ class Plan:
         """The number of missing units."""
         return sum(one.missing for one in self.counts.values())
 
+    def lacks(self, read: Stored) -> bool:
+        """Tell whether something that is read over the series, or of the last checkpoint, will not be there."""
+        absent = self.absent[read.analyzer]
+        return max(self.checkpoints, default=None) in absent if read.at == "last" else bool(absent)
+
     def expected(self, analyzer: str) -> dict[str, Stamp]:
-        """Return the stamp that each unit of an analyzer has when it is fresh, by place."""
+        """Return the stamp that each unit of an analyzer has when it is fresh, by place; none where that is unsure."""
+        if any(one.analyzer == analyzer and one.reason == DAMAGED for one in self.waiting):
+            return {}
         stamps = self.stamps[analyzer]
         return {place: stamps.at(place, checkpoint) for place, checkpoint in self._places(analyzer).items()}
 
     def _places(self, analyzer: str) -> dict[str, str]:
         (bound,) = (one for one in self.analyzers if one.id == analyzer)
         if bound.over_series:
-            return {} if self.unreadable else {SERIES: digest_of_all(self.checkpoints)}
+            return {SERIES: digest_of_all(self.checkpoints)}
         return {place_of(epoch): checkpoint for epoch, checkpoint in self.checkpoints.items()}
 
 
@@ -229,8 +240,12 @@ def plan(
     whole = epochs is None or analyzers is not None
     picked = set(checkpoints) & set(checkpoints if epochs is None else epochs)
     wanted = _wanted(bound, asked, between, checkpoints, picked, whole)
-    comparing = _Comparing(variant.artifacts_of(chosen_probe.name).folder, stamping, len(found) > len(checkpoints))
+    comparing = _Comparing(variant.artifacts_of(chosen_probe.name).folder, stamping)
+    unsure = _unsure(bound, found)
     for one in bound:
+        if one.id in unsure:
+            comparing.leave(one)
+            continue
         comparing.add(one, wanted[one.id], picked if force and one.id in asked else set(), one.id in asked)
     return Plan(
         variant,
@@ -243,6 +258,7 @@ def plan(
         tuple(not_applicable),
         tuple(comparing.waiting),
         tuple(unreadable),
+        {name: frozenset(epochs) for name, epochs in comparing.absent.items()},
         stamping.ledger(read for group in (bound, chosen) for one in group for read in _sources(one)),
         stamping.stamps,
     )
@@ -280,6 +296,19 @@ def _wanted(
                 last = {max(everywhere)} if read.at == "last" else set()
                 wanted[read.analyzer] |= last or (everywhere if one.reads_every(read) else wanted[one.id])
     return wanted
+
+
+def _unsure(bound: Sequence[Bound], found: Mapping[int, Any]) -> set[str]:
+    """Return the analyzers whose stamps cannot be told: they read a checkpoint that is damaged, and may be mended."""
+    damaged = {epoch for epoch, digest in found.items() if not isinstance(digest, str)}
+    unsure: set[str] = set()
+    for one in bound:
+        sources = {read.analyzer for read in one.stored}
+        every = one.over_series or any(one.reads_every(read) for read in one.stored)
+        last = max(found) in damaged if damaged and any(read.at == "last" for read in one.stored) else False
+        if (damaged and every) or last or sources & unsure:
+            unsure.add(one.id)
+    return unsure
 
 
 def digest_of_all(digests: Mapping[Any, str]) -> str:
@@ -341,13 +370,19 @@ class _Stamping:
 class _Comparing:
     """What is stored, compared with what is wanted."""
 
-    def __init__(self, folder: Path, stamping: _Stamping, damaged: bool) -> None:
+    def __init__(self, folder: Path, stamping: _Stamping) -> None:
         self.counts: dict[str, Counts] = {}
         self.waiting: list[NotApplicable] = []
-        self._folder, self._stamping, self._damaged = folder, stamping, damaged
+        self._folder, self._stamping = folder, stamping
         self._tasks: dict[int, dict[int, list[tuple[Bound, Stamp]]]] = {}
         self._series: dict[int, list[tuple[Bound, Stamp]]] = {}
-        self._absent: dict[str, set[int | None]] = {}
+        self.absent: dict[str, set[int | None]] = {}
+
+    def leave(self, one: Bound) -> None:
+        """Leave an analyzer as it is: what is right for it cannot be told."""
+        self.counts[one.id] = Counts(0, 0, 0, ())
+        self.absent[one.id] = {*self._stamping.checkpoints, None}
+        self.waiting.append(NotApplicable(one.id, DAMAGED))
 
     def add(self, one: Bound, wanted: set[int], forced: set[int], asked: bool) -> None:
         """Compare the units of an analyzer; what it reads was added before."""
@@ -359,7 +394,7 @@ class _Comparing:
         fresh, missing = 0, 0
         old: list[tuple[Unit, Stamp]] = []
         stored: dict[int, list[Unit]] | None = None
-        absent = self._absent[one.id] = set()
+        absent = self.absent[one.id] = set()
         for (place, digest), (epoch, checkpoint) in zip(
             digests.items(), self._stamping.checkpoints.items(), strict=True
         ):
@@ -389,15 +424,12 @@ class _Comparing:
         fresh = any(unit.digest == digest for unit in units)
         old = () if fresh else tuple((unit, stamp) for unit in units[-1:])
         self.counts[one.id] = Counts(int(fresh), len(old), int(not units), old)
-        self._absent[one.id] = set()
+        self.absent[one.id] = set()
         if fresh and not force:
             return
         lacking = [read.analyzer for read in one.stored if self._lacks(read)]
-        if lacking or self._damaged:
-            self._absent[one.id] = {None}
-        if self._damaged:
-            self.waiting.append(NotApplicable(one.id, "a checkpoint is damaged"))
-        elif lacking:
+        if lacking:
+            self.absent[one.id] = {None}
             reason = f"{lacking[0]} is not there wherever it is read"
             self.waiting.append(NotApplicable(one.id, reason))
         elif asked and self._stamping.checkpoints:
@@ -405,7 +437,7 @@ class _Comparing:
 
     def _lacks(self, read: Stored) -> bool:
         """Tell whether something that is read over the series will not be there."""
-        absent = self._absent[read.analyzer]
+        absent = self.absent[read.analyzer]
         return max(self._stamping.checkpoints, default=None) in absent if read.at == "last" else bool(absent)
 
     def sweeps(self, bound: Sequence[Bound]) -> tuple[Sweep, ...]:

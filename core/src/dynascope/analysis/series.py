@@ -13,7 +13,7 @@ from dynascope.analysis.plan import Ledger
 from dynascope.contract.config import Config
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import METRICS, AllWeights, Read, Stored, Weight
-from dynascope.errors import ArtifactError, NotOffered, UnknownName
+from dynascope.errors import ArtifactError, InvalidSetting, NotOffered, UnknownName
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.units import SERIES, Unit, Vanished, place_of
 from dynascope.store.variant import Variant
@@ -63,17 +63,22 @@ class StoredSeries:
         self._declared(read)
         if isinstance(read, Stored):
             return read_stored(self._artifacts, self._ledger, read, every=self._bound.reads_every(read))
+        if not isinstance(read, Weight):
+            raise _otherwise(read)
         return _frozen(np.stack([self.at(read, int(epoch)) for epoch in self.epochs]))
 
     def at(self, read: Read, epoch: int) -> Array:
         self._declared(read)
         self._known(epoch)
         if isinstance(read, Stored):
+            if read.at == "last":
+                raise InvalidSetting(f"{read} is of the last checkpoint: series[...] reads it, and no epoch is chosen.")
             return read_stored(self._artifacts, self._ledger, read, epoch=epoch)
-        assert isinstance(read, Weight)
+        if not isinstance(read, Weight):
+            raise _otherwise(read)
         weights = self._variant.checkpoint_folder.read(epoch)
         if read.name not in weights:
-            raise NotOffered(f"weight of {self._variant.family.name}", read.name, weights)
+            raise NotOffered(str(UnknownName(f"weight of {self._variant.family.name}", read.name, weights)))
         return _frozen(weights[read.name][: read.rows])
 
     def weights(self, epoch: int) -> Mapping[str, Array]:
@@ -117,6 +122,11 @@ def metrics_until(variant: Variant, epoch: int) -> Mapping[str, Array]:
     columns = variant.metrics_file.read()
     kept = columns["epoch"] <= epoch
     return {name: _frozen(values[kept]) for name, values in columns.items()}
+
+
+def _otherwise(read: Read) -> InvalidSetting:
+    way = "series.metrics" if read == METRICS else "series.weights(epoch)"
+    return InvalidSetting(f"{read!r} is read as {way}.")
 
 
 def _frozen(array: Array) -> Array:

@@ -117,10 +117,11 @@ def parse_bytes(text: str) -> int:
     Raises:
         InvalidSetting: it is not a number of bytes.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text.lower())
-    if not match or float(match[1]) == 0:
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgt])(i?))?b?\s*", text.lower())
+    found = int(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " ")) if match else 0
+    if not found:
         raise InvalidSetting(f"Memory is written like 512MiB or 4GiB; found {text!r}.")
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2] or " "))
+    return found
 
 
 def status(

@@ -97,6 +97,9 @@ def _check_analyzer(analyzer: Instrument) -> None:
     for read in analyzer.reads:
         right = isinstance(read, readable) and (not axis or not isinstance(read, str) or read == METRICS)
         _require(right, owner, f"reads holds {kinds.replace('str', repr(METRICS))}", read)
+        if isinstance(read, (Activation, Logits)):
+            right = read.dtype in (None, "float32", "float64")
+            _require(right, owner, "what is read has dtype None, 'float32' or 'float64'", read.dtype)
         if isinstance(read, Stored):
             _require(read.at in (None, "last", "every"), owner, "Stored is at None, 'last' or 'every'", read.at)
             named = read.array.count("/") == 1 and read.analyzer.count(".") == 1

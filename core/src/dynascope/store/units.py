@@ -386,13 +386,18 @@ def _refuse_links(group: h5py.Group, path: Path, depth: int = 0) -> None:
 
 
 def _checked(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict[str, Array]:
+    if not isinstance(arrays, Mapping):
+        raise ArtifactError(f"returned {type(arrays).__name__}; it must return a mapping from its outputs to arrays.")
     if set(arrays) != set(outputs):
         raise ArtifactError(
             f"returned the arrays {sorted(arrays)}; it declares {sorted(outputs)}. Return each declared output once."
         )
     checked = {}
     for name, output in outputs.items():
-        array = np.asarray(arrays[name])
+        try:
+            array = np.asarray(arrays[name])
+        except ValueError as error:
+            raise ArtifactError(f"output {name!r} is no array: {error}") from None
         if array.ndim != len(output.dims):
             raise ArtifactError(
                 f"output {name!r} is declared as ({', '.join(output.dims)}); the array has shape {array.shape}."
@@ -404,8 +409,17 @@ def _checked(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict
         widening = array.dtype.kind == "b" or np.can_cast(array.dtype, wanted, "same_kind")
         if not widening:
             raise ArtifactError(f"output {name!r} is declared as {wanted}; the array is {array.dtype}.")
-        checked[name] = np.asarray(array, dtype=wanted, order="C")
+        with np.errstate(over="ignore"):
+            checked[name] = np.asarray(array, dtype=wanted, order="C")
+        if wanted.itemsize < array.dtype.itemsize and _overflows(array, checked[name]):
+            raise ArtifactError(f"output {name!r} is declared as {wanted}; it holds numbers that are too large for it.")
     return checked
+
+
+def _overflows(array: Array, narrower: Array) -> bool:
+    if array.dtype.kind == "f":
+        return bool(np.isinf(narrower).any()) and not np.array_equal(np.isinf(narrower), np.isinf(array))
+    return not np.array_equal(narrower, array)
 
 
 def _axis_sizes(
