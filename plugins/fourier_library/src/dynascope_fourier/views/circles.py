@@ -87,7 +87,7 @@ def _limit(frame: Frame) -> float:
     """Return the largest coordinate in the plane at any checkpoint."""
     centroid = frame.series(CENTROID, site=frame.controls.site).values
     place = (centroid - centroid.mean(axis=1, keepdims=True)) @ _last_plane(frame).T
-    return 1.12 * float(np.abs(place).max()) or 1.0
+    return 1.25 * float(np.abs(place).max()) or 1.0
 
 
 def draw_class_circle(frame: Frame) -> Any:

@@ -79,7 +79,7 @@ ATTENTION_PATTERN = View(
     reads=(PATTERN,),
     columns=move_attention_pattern,
     controls=PatternChoice,
-    description="Attention of one head from = to a, to b or to = itself, over all pairs (a, b). Colours run from 0 to 1.",
+    description="Attention of one head from = to a, to b or to = itself, over all pairs (a, b).",
 )
 
 
