@@ -33,7 +33,9 @@ def test_listings(run, shared):
     assert "Modular addition, 1-layer transformer" in run("families", *where)
     views = json.loads(run("views", shared.variants()[0].name, "--json", *where))
     missing = {row["view"]: row["missing"] for row in views}
-    assert missing["fourier.embedding_spectrum"] == missing["fourier.neuron_clusters"] == missing["training.losses"] == []
+    assert (
+        missing["fourier.embedding_spectrum"] == missing["fourier.neuron_clusters"] == missing["training.losses"] == []
+    )
     assert "fourier.logit_structure/similarity" in missing["fourier.logit_shares"]
     rows = {row["plugin"]: row for row in json.loads(run("plugins", "--json"))}
     assert rows["fourier"]["status"] == "active"

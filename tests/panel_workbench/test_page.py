@@ -136,7 +136,9 @@ def test_an_epoch_that_was_not_analysed_is_told_in_its_card_alone(workspace):
     variant.artifacts.units("fourier.embedding_frequencies")[20].path.unlink()
     page = Explore(workspace, registry())
     page.player.index = 1
-    assert f"Not computed at epoch 20 yet. Run: dynascope analyze {variant.name}" in texts(card_of(page, "embedding_spectrum").panel)
+    assert f"Not computed at epoch 20 yet. Run: dynascope analyze {variant.name}" in texts(
+        card_of(page, "embedding_spectrum").panel
+    )
     assert not any(card.error for card in page.cards)
     assert card_of(page, "neuron_clusters").drawing is not None
     assert card_of(page, "embedding_spectrum").drawing is None
