@@ -106,6 +106,12 @@ def test_the_strongest_circle_is_shown_unless_another_is_chosen():
     assert option(view.draw(circle_frame(0, frequency=2)), "ylabel") == "direction of sin 2"
 
 
+def test_the_scale_of_this_epoch_shows_a_small_circle_as_large():
+    for epoch in (0, 300):
+        columns = VIEW["class_circle"].columns(circle_frame(epoch, scale="of this epoch"))
+        np.testing.assert_allclose(np.hypot(columns["class/x"], columns["class/y"]), 1)
+
+
 def test_a_constant_site_is_told_and_not_drawn_from_rounding():
     columns = VIEW["class_circle"].columns(circle_frame(0, site="stream_after_embedding"))
     assert not columns["class/x"].any()

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 CENTROID = "general.representation_geometry/centroid"
 CONSTANT = "general.representation_geometry/constant"
 PLANE_SHARE = "fourier.class_circles/plane_share"
+MARGIN = 1.25
 CYCLIC = "cet_cyclic_protanopic_deuteranopic_bwyk_16_96_c31"
 
 
@@ -34,7 +35,12 @@ class PlaneChoice(param.Parameterized):
         None,
         bounds=(1, None),
         allow_None=True,
-        doc="frequency k of the plane; if empty, the one with the largest share at the last checkpoint",
+        doc="frequency k of the plane; if None, the one with the largest share at the last checkpoint",
+    )
+    scale = param.Selector(
+        default="fixed over training",
+        objects=["fixed over training", "of this epoch"],
+        doc="of this epoch: in units of the largest distance from the mean at the epoch",
     )
 
 
@@ -80,14 +86,18 @@ def _place(frame: Frame) -> tuple[Array, str]:
     centred = centroid - centroid.mean(axis=0)
     place = _last_plane(frame) @ centred.T
     share = np.sum(place**2) / (np.sum(centred**2, dtype=np.float64) or 1)
+    if frame.controls.scale == "of this epoch":
+        place = place / (np.hypot(*place).max() or 1)
     return place, f"{share:.1%} of the variance in this plane"
 
 
 def _limit(frame: Frame) -> float:
-    """Return the largest coordinate in the plane at any checkpoint."""
+    """Return where the axes end: beyond the farthest class at any checkpoint."""
+    if frame.controls.scale == "of this epoch":
+        return MARGIN
     centroid = frame.series(CENTROID, site=frame.controls.site).values
     place = (centroid - centroid.mean(axis=1, keepdims=True)) @ _last_plane(frame).T
-    return 1.25 * float(np.abs(place).max()) or 1.0
+    return MARGIN * float(np.abs(place).max()) or 1.0
 
 
 def draw_class_circle(frame: Frame) -> Any:
@@ -131,7 +141,7 @@ def move_class_circle(frame: Frame) -> Mapping[str, Any]:
 
 CLASS_CIRCLE = View(
     "class_circle",
-    "Class centroids on their circle",
+    "Class circle",
     draw_class_circle,
     reads=(CENTROID, CONSTANT, PLANE_SHARE),
     columns=move_class_circle,

@@ -55,7 +55,7 @@ def draw_logit_components(frame: Frame) -> Any:
         tools=["hover"],
         hover_tooltips=[
             ("component", "@over_a × @over_b"),
-            ("share of power", "@image{0.00e+0}"),
+            ("share of power", "@image"),
             ("norm", "@norm{0.0}"),
         ],
         xticks=ticks,

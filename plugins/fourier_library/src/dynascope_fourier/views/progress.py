@@ -52,8 +52,8 @@ def draw_progress_losses(frame: Frame) -> Any:
         series = frame.series(f"{ANALYZER}/{array}", split=split)
         values = np.where(series.values > 0, series.values, np.nan)
         shown.append(values[np.isfinite(values)])
-        dimension = hv.Dimension(f"loss_{index}", label="loss", unit="nats")
-        tooltips = [("epoch", "@epoch{0,0}"), (f"{label}, nats", f"@loss_{index}" + "{0.00e+0}")]
+        dimension = hv.Dimension(f"value_{index}", label="loss", unit="nats")
+        tooltips = [("epoch", "@epoch{0,0}"), (f"{label}, nats", f"@value_{index}")]
         curves.append(curve_at_checkpoints(series["epoch"].values, values, dimension, label, line, tooltips))
     every = np.concatenate(shown) if any(map(len, shown)) else np.ones(1)
     return (
@@ -62,7 +62,7 @@ def draw_progress_losses(frame: Frame) -> Any:
         .opts(
             hv.opts.Overlay(
                 logy=True,
-                ylim=(every.min() / 2, every.max() * 2),
+                ylim=(every.min() / 2, every.max() * 8),
                 legend_position="top",
                 legend_cols=4,
                 legend_opts={"title": _key_frequencies(frame)},

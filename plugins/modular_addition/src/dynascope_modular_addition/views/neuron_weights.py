@@ -52,7 +52,7 @@ class PhaseChoice(param.Parameterized):
         None,
         bounds=(1, None),
         allow_None=True,
-        doc="frequency k; if empty, the one that is best for most neurons at the last checkpoint",
+        doc="frequency k; if None, the one that is best for most neurons at the last checkpoint",
     )
 
 
