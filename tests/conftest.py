@@ -34,6 +34,15 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace.path
 
 
+@pytest.fixture(scope="session")
+def fully_analysed(analysed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy whose first variant is analysed by every analyzer, for all views; shared: do not write to it."""
+    workspace = Workspace(shutil.copytree(analysed, tmp_path_factory.mktemp("full") / "workspace"))
+    declare_analyzers(workspace.path, None)
+    analyze(workspace.variants()[0])
+    return workspace.path
+
+
 @pytest.fixture
 def workspace(analysed: Path, tmp_path: Path) -> Workspace:
     """A copy of the analysed workspace that a test may change."""

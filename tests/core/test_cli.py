@@ -32,11 +32,11 @@ def test_listings(run, shared):
     assert "p11_seed0" in run("variants", *where)
     assert "Modular addition, 1-layer transformer" in run("families", *where)
     views = json.loads(run("views", shared.variants()[0].name, "--json", *where))
-    assert {row["view"]: row["missing"] for row in views if row["view"].startswith(("fourier", "training"))} == {
-        "fourier.embedding_spectrum": [],
-        "fourier.neuron_clusters": [],
-        "training.losses": [],
-    }
+    missing = {row["view"]: row["missing"] for row in views}
+    assert (
+        missing["fourier.embedding_spectrum"] == missing["fourier.neuron_clusters"] == missing["training.losses"] == []
+    )
+    assert "fourier.logit_structure/similarity" in missing["fourier.logit_shares"]
     rows = {row["plugin"]: row for row in json.loads(run("plugins", "--json"))}
     assert rows["fourier"]["status"] == "active"
     assert {"embedding_frequencies", "neuron_frequencies"} <= set(rows["fourier"]["provides"]["analyzers"])

@@ -50,14 +50,14 @@ def test_reading_jobs_and_starting_one_import_nothing_heavy(analysed: Path) -> N
     assert modules_after(code, str(analysed)) == "HEAVY []"
 
 
-def test_the_app_draws_every_view_without_torch(analysed: Path) -> None:
+def test_the_app_draws_every_view_without_torch(fully_analysed: Path) -> None:
     code = (
         "from dynascope import Workspace, registry\n"
         "from dynascope_workbench.page import Explore\n"
         "page = Explore(Workspace(sys.argv[1]), registry())\n"
         "page.panel()\n"
         "page.cursor.index = 0\n"
-        "assert [card.error for card in page.cards] == [''] * 4, [card.error for card in page.cards]\n"
+        "assert not any(card.error for card in page.cards), [card.error for card in page.cards]\n"
         "assert all(card.drawing for card in page.cards)"
     )
-    assert modules_after(code, str(analysed)) == "HEAVY []"
+    assert modules_after(code, str(fully_analysed)) == "HEAVY []"

@@ -126,7 +126,7 @@ def image(page):
     )
 
 
-def test_the_page_shows_four_views_and_the_versions(workbench):
+def test_the_page_shows_views_and_the_versions(workbench):
     for title in ("Loss", "Embedding frequencies", "Neuron clusters by frequency", "Neuron activation", "Fragile"):
         workbench.get_by_text(title, exact=True).first.wait_for()
     workbench.get_by_text("core 0.1.0 · workbench 0.1.0 · fourier 0.1.0").wait_for()

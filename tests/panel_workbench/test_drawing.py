@@ -4,10 +4,11 @@ import gc
 import weakref
 
 import numpy as np
+import param
 import pytest
-from bokeh.models import ColumnDataSource, Span
+from bokeh.models import ColorMapper, ColumnDataSource, Range1d, Span
 
-from dynascope import ArtifactError, View, registry
+from dynascope import ArtifactError, View, Workspace, registry
 from dynascope.frames import StoredFrame, fitted_controls
 from dynascope_workbench.drawing import Drawing
 
@@ -15,10 +16,27 @@ VIEWS = sorted(registry().all("views"))
 SHARE = "fourier.embedding_frequencies/power_share"
 
 
-def frame_of(view, shared, epoch):
+@pytest.fixture(scope="module")
+def shared(fully_analysed):
+    return Workspace(fully_analysed)
+
+
+def frame_of(view, shared, epoch, **controls):
     variant = shared.variants()[0]
     artifacts = variant.artifacts
-    return StoredFrame(variant, artifacts, view, epoch, fitted_controls(view, artifacts))
+    fitted = fitted_controls(view, artifacts)
+    if controls:
+        fitted.param.update(**controls)
+    return StoredFrame(variant, artifacts, view, epoch, fitted)
+
+
+def choices_of(view):
+    """Every value of every control that is a choice, and the bounds of every number, one at a time."""
+    for name, parameter in view.controls.param.objects().items() if view.controls else ():
+        if isinstance(parameter, param.Selector):
+            yield from ({name: value} for value in parameter.objects)
+        elif name != "name":
+            yield {name: 1}
 
 
 def data(drawing):
@@ -44,13 +62,39 @@ def test_moving_creates_no_model(shared, name):
     assert {id(model) for model in drawing.root.references()} == before
 
 
-def test_views_that_follow_the_epoch_do_change(shared):
-    for name in ("embedding_spectrum", "neuron_clusters", "neuron_map"):
+def limits(drawing):
+    """The ranges of axes and colours that are set, and not left to the data."""
+    axes = sorted((axis.start, axis.end) for axis in drawing.root.select(type=Range1d))
+    colours = sorted((mapper.low, mapper.high) for mapper in drawing.root.select(type=ColorMapper))
+    return axes, colours
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_axes_and_colours_are_the_same_at_every_epoch(shared, name):
+    view = registry().view(name)
+    axes, colours = limits(Drawing(view, frame_of(view, shared, 0)))
+    assert len(axes) == 2
+    assert None not in np.ravel([*axes, *colours])
+    for epoch in (20, 40):
+        assert limits(Drawing(view, frame_of(view, shared, epoch))) == (axes, colours)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_choice_of_every_control_is_drawn_and_moves(shared, name):
+    view = registry().view(name)
+    for choice in choices_of(view):
+        moved = Drawing(view, frame_of(view, shared, 0, **choice))
+        moved.move(frame_of(view, shared, 40, **choice))
+        assert data(moved) == data(Drawing(view, frame_of(view, shared, 40, **choice))), choice
+
+
+def test_every_view_follows_the_epoch(shared):
+    for name in VIEWS:
         view = registry().view(name)
         drawing = Drawing(view, frame_of(view, shared, 0))
         before = data(drawing)
         drawing.move(frame_of(view, shared, 40))
-        assert data(drawing) != before
+        assert (data(drawing) != before) is not view.series
 
 
 def test_a_series_carries_the_epoch_line_and_a_click_jumps(shared):
@@ -115,6 +159,14 @@ def test_a_click_beside_the_axis_jumps_nowhere(shared):
     assert clicked == []
 
 
+def test_a_picture_with_a_frame_of_fixed_size_keeps_its_proportions(shared):
+    view = registry().view("class_circle")
+    figure = Drawing(view, frame_of(view, shared, 40)).root
+    assert figure.frame_width == figure.frame_height
+    assert (figure.sizing_mode, figure.width, figure.height) == ("fixed", None, None)
+    assert (figure.x_range.start, figure.x_range.end) == (figure.y_range.start, figure.y_range.end)
+
+
 def test_a_drawing_that_is_dropped_is_forgotten(shared):
     view = registry().view("losses")
     frame = frame_of(view, shared, 0)
@@ -123,7 +175,7 @@ def test_a_drawing_that_is_dropped_is_forgotten(shared):
     assert [picture() for picture in pictures] == [None] * 5
 
 
-@pytest.mark.parametrize("shape", [{"p": 2}, {"p": 3}, {"d_mlp": 1}])
+@pytest.mark.parametrize("shape", [{"p": 2}, {"p": 3}, {"p": 12}, {"d_mlp": 1}, {"n_heads": 1}])
 def test_views_draw_the_smallest_models(tmp_path, shape):
     from tiny import FAMILY, TINY
 

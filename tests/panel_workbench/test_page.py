@@ -26,19 +26,26 @@ def with_view(view):
     return Registry(found.plugins, [*kept, Provided("views", view.name, "broken", "dist", "1.0", view)])
 
 
+def card_of(page, view):
+    (card,) = [card for card in page.cards if card.provided.item.name == view]
+    return card
+
+
 @pytest.fixture
 def page(workspace):
     return Explore(workspace, registry())
 
 
-def test_the_four_views_are_drawn_at_the_last_checkpoint(page):
-    assert [card.provided.id for card in page.cards] == [
+def test_what_was_computed_is_drawn_at_the_last_checkpoint_series_first(page):
+    assert [card.provided.id for card in page.cards if card.drawing is not None] == [
+        "fourier.cluster_sizes",
+        "fourier.embedding_spectrum_over_training",
         "training.losses",
         "fourier.embedding_spectrum",
         "fourier.neuron_clusters",
         "modular_addition.neuron_map",
     ]
-    assert all(card.drawing is not None and card.error == "" for card in page.cards)
+    assert all(card.error == "" for card in page.cards)
     assert page.cursor.epochs == page.player.epochs == EPOCHS
     assert page.cursor.index == page.player.index == 2
 
@@ -46,17 +53,17 @@ def test_the_four_views_are_drawn_at_the_last_checkpoint(page):
 def test_the_player_moves_every_view(page):
     page.player.index = 1
     assert page.cursor.epoch == 20
-    assert page.cards[0].drawing._lines[0].location == 20
+    assert card_of(page, "losses").drawing._lines[0].location == 20
 
 
 def test_a_click_on_a_curve_moves_the_player(page):
-    page.cards[0]._jump(13.0)
+    card_of(page, "losses")._jump(13.0)
     assert (page.cursor.epoch, page.player.index) == (20, 1)
 
 
 def test_another_variant_keeps_the_epoch_and_the_controls(page):
     page.player.index = 1
-    neuron = page.cards[3]
+    neuron = card_of(page, "neuron_map")
     neuron.controls.neuron = 7
     before = neuron.drawing.root
     page.cursor.variant = sorted(page._variants)[1]
@@ -69,10 +76,23 @@ def test_another_variant_keeps_the_epoch_and_the_controls(page):
 
 def test_a_control_redraws_its_view_alone(page):
     before = [card.drawing for card in page.cards]
-    page.cards[3].controls.neuron = 5
+    card_of(page, "neuron_map").controls.neuron = 5
     kept = [card.drawing is drawing for card, drawing in zip(page.cards, before, strict=True)]
-    assert kept == [True, True, True, False]
-    assert page.cards[3].controls.param.neuron.bounds == (0, 31)
+    changed = [card.provided.item.name for card, same in zip(page.cards, kept, strict=True) if not same]
+    assert changed == ["neuron_map"]
+    assert card_of(page, "neuron_map").controls.param.neuron.bounds == (0, 31)
+
+
+def test_a_number_that_may_be_left_to_the_view_is_a_list_that_begins_with_automatic(fully_analysed):
+    page = Explore(Workspace(fully_analysed), registry())
+    card = card_of(page, "class_circle")
+    choice = next(widget for widget in card._widgets if widget.label == "frequency")
+    assert (choice.value, choice.options) == ("automatic", ["automatic", "1", "2", "3", "4", "5"])
+    choice.value = "3"
+    assert card.controls.frequency == 3
+    assert card.drawing.root.xaxis[0].axis_label == "direction of cos 3"
+    choice.value = "automatic"
+    assert card.controls.frequency is None
 
 
 def test_a_view_that_raises_shows_its_error_and_the_others_go_on(workspace, caplog):
@@ -92,8 +112,8 @@ def test_a_view_that_raises_shows_its_error_and_the_others_go_on(workspace, capl
     page.player.index = 1
     assert card.error == "ZeroDivisionError: on purpose"
     assert "broken.fragile (plug-in dist 1.0) failed at epoch 20" in texts(card.panel)
-    assert [other.error for other in page.cards if other is not card] == [""] * 4
-    assert page.cards[0].drawing._lines[0].location == 20
+    assert not any(other.error for other in page.cards if other is not card)
+    assert card_of(page, "losses").drawing._lines[0].location == 20
     page.player.index = 2  # and it recovers
     assert card.error == ""
     assert card.drawing is not None
@@ -104,11 +124,11 @@ def test_what_was_not_computed_is_named_with_the_command(workspace):
     for unit in variant.artifacts.units("fourier.embedding_frequencies").values():
         unit.path.unlink()
     page = Explore(workspace, registry())
-    card = page.cards[1]
+    card = card_of(page, "embedding_spectrum")
     assert "Not computed yet: fourier.embedding_frequencies/power_share" in texts(card.panel)
     assert f"dynascope analyze {variant.name}" in texts(card.panel)
     page.player.index = 0
-    assert page.cards[0].drawing._lines[0].location == 0
+    assert card_of(page, "losses").drawing._lines[0].location == 0
 
 
 def test_an_epoch_that_was_not_analysed_is_told_in_its_card_alone(workspace):
@@ -116,11 +136,14 @@ def test_an_epoch_that_was_not_analysed_is_told_in_its_card_alone(workspace):
     variant.artifacts.units("fourier.embedding_frequencies")[20].path.unlink()
     page = Explore(workspace, registry())
     page.player.index = 1
-    assert f"Not computed at epoch 20 yet. Run: dynascope analyze {variant.name}" in texts(page.cards[1].panel)
-    assert [card.error for card in page.cards] == [""] * 4
-    assert [card.drawing is None for card in page.cards] == [False, True, False, False]
+    assert f"Not computed at epoch 20 yet. Run: dynascope analyze {variant.name}" in texts(
+        card_of(page, "embedding_spectrum").panel
+    )
+    assert not any(card.error for card in page.cards)
+    assert card_of(page, "neuron_clusters").drawing is not None
+    assert card_of(page, "embedding_spectrum").drawing is None
     page.player.index = 0
-    assert page.cards[1].drawing is not None
+    assert card_of(page, "embedding_spectrum").drawing is not None
 
 
 def test_two_tabs_do_not_share_their_state(shared):
@@ -165,7 +188,7 @@ def test_the_player_sends_at_once_and_merges():
 
 
 def test_a_number_out_of_its_bounds_becomes_the_nearest_bound(page):
-    card = page.cards[3]
+    card = card_of(page, "neuron_map")
     box = card._widgets[0]
     for typed, shown in ((9999, 31), (-3, 0), (7, 7), (None, 7)):
         box.value = typed

@@ -110,7 +110,8 @@ def fitted_controls(view: View, artifacts: Artifacts, earlier: Any = None) -> pa
     """Return an instance of the view's controls, fitted to the stored arrays.
 
     A numeric control that is named like an axis of an array that the view reads gets that axis' length as
-    its bounds. Values of ``earlier`` controls that still fit are kept.
+    its bounds; None, where it is allowed, leaves the choice to the view. Values of ``earlier`` controls that still
+    fit are kept.
     """
     if view.controls is None:
         return None
@@ -128,7 +129,7 @@ def fitted_controls(view: View, artifacts: Artifacts, earlier: Any = None) -> pa
             low, high = axes[name]
             controls.param[name].bounds = (low, high)
             kept = getattr(earlier, name, getattr(controls, name))
-            setattr(controls, name, min(max(kept, low), high))
+            setattr(controls, name, kept if kept is None else min(max(kept, low), high))
         elif name != "name" and earlier is not None:
             setattr(controls, name, getattr(earlier, name))
     return controls

@@ -19,6 +19,8 @@ __all__ = ["ViewCard"]
 
 log = logging.getLogger(__name__)
 
+AUTOMATIC = "automatic"
+
 
 class ViewCard:
     """A guarded view.
@@ -147,7 +149,7 @@ def _widgets(controls: Any) -> list[Any]:
         parameter = controls.param[name]
         label = name.replace("_", " ")
         if getattr(parameter, "bounds", None) and None not in parameter.bounds:
-            widgets.append(_number(controls, name, label))
+            widgets.append((_optional if parameter.allow_None else _number)(controls, name, label))
         elif isinstance(parameter, param.Selector):
             widgets.append(
                 pmui.Select.from_param(parameter, label=label, width=190, size="small", margin=(4, 0, 4, 10))
@@ -155,6 +157,19 @@ def _widgets(controls: Any) -> list[Any]:
         else:
             widgets.append(pn.Param(controls.param, parameters=[name], show_name=False, margin=0)[0])
     return widgets
+
+
+def _optional(controls: Any, name: str, label: str) -> Any:
+    """Return a list of the whole numbers within the bounds, after an entry that leaves the choice to the view."""
+    low, high = controls.param[name].bounds
+    numbers = {AUTOMATIC: None, **{str(number): number for number in range(low, high + 1)}}
+    now = getattr(controls, name)
+    chosen = pmui.Select(
+        label=label, options=list(numbers), value=AUTOMATIC if now is None else str(now), width=140, size="small",
+        margin=(4, 0, 4, 10),
+    )  # fmt: skip
+    chosen.param.watch(lambda event: setattr(controls, name, numbers[event.new]), "value")
+    return chosen
 
 
 def _number(controls: Any, name: str, label: str) -> Any:

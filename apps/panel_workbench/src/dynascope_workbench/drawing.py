@@ -129,9 +129,13 @@ def _epoch_line(figure: Any, epoch: int) -> Span:
 
 
 def _dress(figure: Any) -> None:
-    """Give every picture the same size and quiet frame."""
-    figure.sizing_mode = "stretch_width"
-    figure.height = 330
+    """Give every picture the same height and quiet frame, and its card's width unless its frame has a fixed one."""
+    if figure.frame_width is None:
+        figure.sizing_mode = "stretch_width"
+        figure.height = 330
+    else:
+        figure.sizing_mode = "fixed"
+        figure.width = figure.height = None
     figure.min_border_left = 56
     figure.title.visible = False
     figure.toolbar.autohide = True

@@ -60,7 +60,8 @@ class View:
             host then moves the drawn picture by replacing these columns alone. A view without it is drawn again.
         reads: the arrays it needs, and ``"metrics"`` for the training metrics: what decides whether it is offered.
         controls: a ``param.Parameterized`` class. A parameter named like an axis of an array that the view
-            reads (``neuron``) ranges over that axis.
+            reads (``neuron``) ranges over that axis; one with ``allow_None`` leaves the choice to the view until a
+            number is given.
         series: the horizontal axis is the epoch: the host adds the epoch line and jumps where it is clicked.
         description: what one is looking at.
     """

@@ -21,6 +21,6 @@ def dynascope_analyzers() -> Iterable[Analyzer]:
 @hookimpl
 def dynascope_views() -> Iterable[View]:
     """Provide their views."""
-    from dynascope_fourier.views import EMBEDDING_SPECTRUM, NEURON_CLUSTERS
+    from dynascope_fourier.views import VIEWS
 
-    return [EMBEDDING_SPECTRUM, NEURON_CLUSTERS]
+    return VIEWS

@@ -41,7 +41,7 @@ def dynascope_analyzers() -> Iterable[Analyzer]:
 
 @hookimpl
 def dynascope_views() -> Iterable[View]:
-    """Provide the view of one neuron's map."""
-    from dynascope_modular_addition.views import NEURON_MAP
+    """Provide the views of neurons, attention, and weights through neurons."""
+    from dynascope_modular_addition.views import VIEWS
 
-    return [NEURON_MAP]
+    return VIEWS

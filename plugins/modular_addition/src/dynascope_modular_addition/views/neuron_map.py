@@ -1,4 +1,4 @@
-"""Views of modular arithmetic. holoviews is imported when a view is drawn."""
+"""A view of one neuron's activations. holoviews is imported when the view is drawn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope_fourier.views.style import colour_bar, whole_ticks
 
 __all__ = ["NEURON_MAP"]
 
@@ -52,11 +53,13 @@ def draw_neuron_map(frame: Frame) -> Any:
     return image.opts(
         cmap="viridis",
         clim=(0, top),
-        colorbar=True,
-        colorbar_opts={"width": 8, "title": "", "padding": 4},
         tools=["hover"],
+        hover_tooltips=[("a", "$x{0}"), ("b", "$y{0}"), (label, "@image{0.000}")],
+        xticks=whole_ticks(0, len(axis) - 1),
+        yticks=whole_ticks(0, len(axis) - 1),
         xlabel="a",
         ylabel="b",
+        **colour_bar(label),
     )
 
 

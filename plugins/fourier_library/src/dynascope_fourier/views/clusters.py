@@ -1,4 +1,4 @@
-"""Views of spectra and clusters. holoviews is imported when a view is drawn."""
+"""Views of neurons by frequency. holoviews is imported when a view is drawn."""
 
 from __future__ import annotations
 
@@ -6,53 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import param
 
 from dynascope import Frame, View
+from dynascope_fourier.views.style import GREY, LINES, colour_bar, curve_at_checkpoints, frequency_ticks
 
-__all__ = ["EMBEDDING_SPECTRUM", "NEURON_CLUSTERS"]
+__all__ = ["CLUSTER_SIZES", "NEURON_CLUSTERS"]
 
-POWER_SHARE = "fourier.embedding_frequencies/power_share"
 FRACTION = "fourier.neuron_frequencies/fraction"
 CLUSTER_SIZE = "fourier.neuron_frequencies/cluster_size"
+BEST_SIZE = "fourier.neuron_frequencies/best_size"
 BEST_FREQUENCY = "fourier.neuron_frequencies/best_frequency"
 BEST_SHARE = "fourier.neuron_frequencies/best_share"
-
-BAR_COLOUR = "#0072b2"
-TEXT_COLOUR = "#8a8a8a"  # readable on white and on black
-
-
-def draw_embedding_spectrum(frame: Frame) -> Any:
-    """Draw the share of the embedding's power per frequency as bars."""
-    import holoviews as hv
-
-    share = frame.read(POWER_SHARE)
-    frequency = share["frequency"].values
-    bars = hv.Bars((frequency, share.values), hv.Dimension("frequency", label="frequency k"), "share")
-    return bars.opts(
-        color=BAR_COLOUR,
-        line_alpha=0,
-        bar_width=0.7,
-        xlim=(0, int(frequency[-1]) + 1),
-        ylim=(0, 1.05 * frame.range(POWER_SHARE)[1]),
-        xlabel="frequency k",
-        ylabel="share of power",
-        tools=["hover"],
-    )
-
-
-def move_embedding_spectrum(frame: Frame) -> Mapping[str, Any]:
-    """Return what changes with the epoch."""
-    return {"share": frame.read(POWER_SHARE).values}
-
-
-EMBEDDING_SPECTRUM = View(
-    "embedding_spectrum",
-    "Embedding frequencies",
-    draw_embedding_spectrum,
-    reads=(POWER_SHARE,),
-    columns=move_embedding_spectrum,
-    description="Share of the embedding's non-constant Fourier power per frequency k.",
-)
 
 
 def _final_order(frame: Frame) -> np.ndarray[Any, Any]:
@@ -88,17 +53,17 @@ def draw_neuron_clusters(frame: Frame) -> Any:
     return image.opts(
         cmap="viridis",
         clim=(0, 1),
-        colorbar=True,
-        colorbar_opts={"width": 8, "title": "", "padding": 4},
+        **colour_bar("share"),
         tools=["hover"],
         hover_tooltips=[("neuron", "@neuron"), ("frequency k", "$y{0}"), ("share of variance", "@image{0.00}")],
     ) * sizes.opts(
         text_font_size="8pt",
-        text_color=TEXT_COLOUR,
+        text_color=GREY,
         text_align="left",
         xlim=(-0.5, 1.1 * len(order)),
         ylim=(0.5, float(frequency[-1]) + 0.5),
         xlabel="neuron, sorted by its frequency at the last checkpoint",
+        yticks=frequency_ticks(len(frequency)),
         ylabel="frequency k",
     )
 
@@ -118,5 +83,61 @@ NEURON_CLUSTERS = View(
     description=(
         "Share of each neuron's variance over (a, b) that one frequency explains. The numbers at the right count "
         "the neurons with a share of at least 0.85 at this epoch."
+    ),
+)
+
+
+class Counting(param.Parameterized):
+    """Which neurons count for a frequency."""
+
+    count = param.Selector(
+        default="clusters",
+        objects=["clusters", "best frequency"],
+        doc="clusters: neurons whose share reaches the threshold; best frequency: all neurons, by their largest share",
+    )
+
+
+def draw_cluster_sizes(frame: Frame) -> Any:
+    """Draw the number of neurons of each frequency at every checkpoint; the largest by name, the others in grey."""
+    import holoviews as hv
+
+    size = frame.series(CLUSTER_SIZE if frame.controls.count == "clusters" else BEST_SIZE)
+    epochs, frequency, largest = size["epoch"].values, size["frequency"].values, size.values.max(axis=0)
+    ever = [index for index in np.argsort(-largest, kind="stable") if largest[index]] or [0]
+    parts = []
+    for index in ever[len(LINES) :]:
+        curve = hv.Curve((epochs, size.values[:, index]), "epoch", f"of_{frequency[index]}")
+        parts.append(curve.opts(color=GREY, line_width=0.7, line_alpha=0.6))
+    for index, line in zip(sorted(ever[: len(LINES)]), LINES):
+        k = frequency[index]
+        dimension = hv.Dimension(f"of_{k}", label="neurons")
+        tooltips = [("epoch", "@epoch{0,0}"), ("frequency k", str(k)), ("neurons", f"@of_{k}")]
+        parts.append(curve_at_checkpoints(epochs, size.values[:, index], dimension, f"k = {k}", line, tooltips))
+    return (
+        hv.Overlay(parts)
+        .collate()
+        .opts(
+            hv.opts.Overlay(
+                ylim=(0, 1.05 * largest.max() or 1),
+                legend_position="top",
+                legend_cols=len(LINES),
+                show_grid=True,
+                xlabel="epoch",
+                ylabel="neurons",
+            )
+        )
+    )
+
+
+CLUSTER_SIZES = View(
+    "cluster_sizes",
+    "Neurons per frequency",
+    draw_cluster_sizes,
+    reads=(CLUSTER_SIZE, BEST_SIZE),
+    controls=Counting,
+    series=True,
+    description=(
+        "Neurons of each frequency at every checkpoint. The largest clusters have a name; others are grey. Click to "
+        "go to the nearest checkpoint."
     ),
 )

@@ -1,0 +1,136 @@
+"""Views of the logits' Fourier components. holoviews is imported when a view is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dynascope import Frame, View
+from dynascope_fourier.views.style import BAR_COLOUR, GREY, colour_bar, frequency_ticks
+
+__all__ = ["LOGIT_COMPONENTS", "LOGIT_SHARES"]
+
+Array = np.ndarray[Any, Any]
+
+COMPONENT_NORM = "fourier.logit_structure/component_norm"
+COMPONENT = "fourier.logit_structure/component_a"
+SIMILARITY = "fourier.logit_structure/similarity"
+EXPLAINED = "fourier.logit_structure/explained"
+SMALLEST_SHARE = 1e-6
+"""The colour map is logarithmic, and begins here."""
+
+
+def _component_shares(frame: Frame) -> tuple[Array, Array]:
+    """Return shares of the power, not below the smallest that is drawn, and norms, ``"component_b component_a"``."""
+    norm = np.ascontiguousarray(frame.read(COMPONENT_NORM).values.T)
+    power = np.square(norm, dtype=np.float64)
+    return np.maximum(power / (power.sum() or 1), SMALLEST_SHARE), norm
+
+
+def draw_logit_components(frame: Frame) -> Any:
+    """Draw the share of the logits' power in each two-dimensional component.
+
+    An axis is the frequency: cos k lies just before k, sin k just after it, the constant at 0.25.
+    """
+    import holoviews as hv
+
+    share, norm = _component_shares(frame)
+    p = len(share)
+    place = (np.arange(p) + 0.5) / 2
+    name = frame.read(COMPONENT).values
+    over_a, over_b = np.meshgrid(name, name)
+    image = hv.Image(
+        (place, place, share, norm, over_a, over_b),
+        ["k_a", "k_b"],
+        [hv.Dimension("share", label="share of power"), "norm", "over_a", "over_b"],
+        bounds=(0, 0, p / 2, p / 2),
+    )
+    ticks = [(0.25, "const"), *((k, str(k)) for k in frequency_ticks(p // 2))]
+    return image.opts(
+        cmap="viridis",
+        logz=True,
+        clim=(SMALLEST_SHARE, 1),
+        tools=["hover"],
+        hover_tooltips=[
+            ("component", "@over_a × @over_b"),
+            ("share of power", "@image"),
+            ("norm", "@norm{0.0}"),
+        ],
+        xticks=ticks,
+        yticks=ticks,
+        xlabel="frequency k over a",
+        ylabel="frequency k over b",
+        **colour_bar("share"),
+    )
+
+
+def move_logit_components(frame: Frame) -> Mapping[str, Any]:
+    """Return what changes with the epoch."""
+    share, norm = _component_shares(frame)
+    return {"image": [share], "norm": [norm]}
+
+
+LOGIT_COMPONENTS = View(
+    "logit_components",
+    "Components of the logits",
+    draw_logit_components,
+    reads=(COMPONENT_NORM, COMPONENT),
+    columns=move_logit_components,
+    description=(
+        "Share of the logits' power in each two-dimensional Fourier component, logarithmic. The square of a frequency "
+        "holds its cosine and sine over a and over b."
+    ),
+)
+
+
+def _together(frame: Frame) -> Array:
+    return np.array([f"together {float(frame.read(EXPLAINED)):.3f}"])
+
+
+def draw_logit_shares(frame: Frame) -> Any:
+    """Draw the share of the logits' variance that each cos(w_k (a + b - c)) explains, as bars."""
+    import holoviews as hv
+
+    similarity = frame.read(SIMILARITY)
+    frequency = similarity["frequency"].values
+    top = 1.15 * max(abs(end) for end in frame.range(SIMILARITY)) ** 2 or 1.0
+    bars = hv.Bars(
+        (frequency, similarity.values**2), hv.Dimension("frequency", label="frequency k"), "share", label="share"
+    )
+    together = hv.Labels(
+        ([frequency[-1] + 0.6], [0.95 * top], _together(frame)), ["sum_x", "sum_y"], "together", label="sum"
+    )
+    return bars.opts(
+        color=BAR_COLOUR,
+        line_alpha=0,
+        bar_width=0.7,
+        show_legend=False,
+        tools=["hover"],
+        hover_tooltips=[("frequency k", "@frequency"), ("share of variance", "@share{0.000}")],
+    ) * together.opts(
+        text_font_size="9pt",
+        text_color=GREY,
+        text_align="right",
+        xlim=(0, int(frequency[-1]) + 1),
+        ylim=(0, top),
+        xticks=frequency_ticks(len(frequency)),
+        xlabel="frequency k",
+        ylabel="share of variance",
+    )
+
+
+def move_logit_shares(frame: Frame) -> Mapping[str, Any]:
+    """Return what changes with the epoch."""
+    return {"share/share": frame.read(SIMILARITY).values ** 2, "sum/together": _together(frame)}
+
+
+LOGIT_SHARES = View(
+    "logit_shares",
+    "Logits explained by frequency",
+    draw_logit_shares,
+    reads=(SIMILARITY, EXPLAINED),
+    columns=move_logit_shares,
+    description="Share of the logits' variance, centred over the classes c, that cos(w_k (a + b − c)) explains.",
+)

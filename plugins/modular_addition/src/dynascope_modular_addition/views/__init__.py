@@ -1,0 +1,25 @@
+"""Views of modular arithmetic: one module for each instrument."""
+
+from dynascope_modular_addition.views.attention import (
+    ATTENTION_PATTERN,
+    HEAD_FREQUENCIES,
+    HEAD_FREQUENCIES_OVER_TRAINING,
+)
+from dynascope_modular_addition.views.neuron_map import NEURON_MAP
+from dynascope_modular_addition.views.neuron_weights import (
+    NEURON_LOGIT_SPECTRUM,
+    NEURON_LOGIT_SPECTRUM_OVER_TRAINING,
+    NEURON_PHASES,
+)
+
+__all__ = ["VIEWS"]
+
+VIEWS = (
+    ATTENTION_PATTERN,
+    HEAD_FREQUENCIES,
+    HEAD_FREQUENCIES_OVER_TRAINING,
+    NEURON_LOGIT_SPECTRUM,
+    NEURON_LOGIT_SPECTRUM_OVER_TRAINING,
+    NEURON_MAP,
+    NEURON_PHASES,
+)

@@ -1,0 +1,152 @@
+"""Views of what ``=`` attends to. holoviews is imported when a view is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import param
+
+from dynascope import Frame, View
+from dynascope_fourier.views.spectrum import spectrum_over_training
+from dynascope_fourier.views.style import GREY, colour_bar, frequency_ticks, whole_ticks
+
+__all__ = ["ATTENTION_PATTERN", "HEAD_FREQUENCIES", "HEAD_FREQUENCIES_OVER_TRAINING"]
+
+Array = np.ndarray[Any, Any]
+
+PATTERN = "modular_addition.attention_patterns/pattern"
+SHARE = "modular_addition.attention_frequencies/share"
+BEST_FREQUENCY = "modular_addition.attention_frequencies/best_frequency"
+SIGN = "modular_addition.attention_frequencies/sign"
+
+
+class PatternChoice(param.Parameterized):
+    """Which attention to show."""
+
+    head = param.Integer(0, bounds=(0, None), doc="index of the head")
+    source = param.Selector(default="a", objects=["a", "b", "="], doc="the token that is attended to")
+
+
+class HeadChoice(param.Parameterized):
+    """Which head to show."""
+
+    head = param.Integer(0, bounds=(0, None), doc="index of the head")
+
+
+def _pattern(frame: Frame) -> Array:
+    """Return the attention as a picture, ``"b a"``."""
+    chosen = frame.read(PATTERN, head=frame.controls.head, source=frame.controls.source)
+    return np.ascontiguousarray(chosen.values.T)
+
+
+def draw_attention_pattern(frame: Frame) -> Any:
+    """Draw the attention of one head from ``=`` to one token, over (a, b)."""
+    import holoviews as hv
+
+    picture = _pattern(frame)
+    axis = np.arange(len(picture))
+    image = hv.Image(
+        (axis, axis, picture),
+        ["a", "b"],
+        "attention",
+        bounds=(-0.5, -0.5, len(axis) - 0.5, len(axis) - 0.5),
+    )
+    ticks = whole_ticks(0, len(axis) - 1)
+    return image.opts(
+        cmap="viridis",
+        clim=(0, 1),
+        tools=["hover"],
+        hover_tooltips=[("a", "$x{0}"), ("b", "$y{0}"), ("attention", "@image{0.000}")],
+        xticks=ticks,
+        yticks=ticks,
+        xlabel="a",
+        ylabel="b",
+        **colour_bar("attention"),
+    )
+
+
+def move_attention_pattern(frame: Frame) -> Mapping[str, Any]:
+    """Return what changes with the epoch."""
+    return {"image": [_pattern(frame)]}
+
+
+ATTENTION_PATTERN = View(
+    "attention_pattern",
+    "Attention from =",
+    draw_attention_pattern,
+    reads=(PATTERN,),
+    columns=move_attention_pattern,
+    controls=PatternChoice,
+    description="Attention of one head from = to a, to b or to = itself, over all pairs (a, b).",
+)
+
+
+def _best(frame: Frame) -> Array:
+    """Return each head's best frequency with its sign."""
+    signs = np.where(frame.read(SIGN).values < 0, "−", "+")
+    return np.array(
+        [f"{sign}{k}" if k else "" for sign, k in zip(signs, frame.read(BEST_FREQUENCY).values, strict=True)]
+    )
+
+
+def draw_head_frequencies(frame: Frame) -> Any:
+    """Draw, for each head and frequency, the share of its score's power; beside it the best frequency."""
+    import holoviews as hv
+
+    share = frame.read(SHARE)
+    frequency, head = share["frequency"].values, share["head"].values
+    image = hv.Image(
+        (frequency, head, np.ascontiguousarray(share.values.T)),
+        [hv.Dimension("frequency", label="frequency k"), "head"],
+        hv.Dimension("share", label="share of power"),
+        label="share",
+        bounds=(0.5, -0.5, len(frequency) + 0.5, len(head) - 0.5),
+    )
+    beside = np.full(len(head), 0.5 + 1.02 * len(frequency))
+    best = hv.Labels((beside, head, _best(frame)), ["frequency", "head"], "best", label="best")
+    return image.opts(
+        cmap="viridis",
+        clim=(0, 1),
+        tools=["hover"],
+        hover_tooltips=[("head", "$y{0}"), ("frequency k", "$x{0}"), ("share of power", "@image{0.000}")],
+        **colour_bar("share"),
+    ) * best.opts(
+        text_font_size="9pt",
+        text_color=GREY,
+        text_align="left",
+        xlim=(0.5, 0.5 + 1.12 * len(frequency)),
+        ylim=(-0.5, len(head) - 0.5),
+        xticks=frequency_ticks(len(frequency)),
+        yticks=whole_ticks(0, len(head) - 1),
+        xlabel="frequency k",
+        ylabel="head",
+    )
+
+
+def move_head_frequencies(frame: Frame) -> Mapping[str, Any]:
+    """Return what changes with the epoch."""
+    return {"share/image": [np.ascontiguousarray(frame.read(SHARE).values.T)], "best/best": _best(frame)}
+
+
+HEAD_FREQUENCIES = View(
+    "head_frequencies",
+    "Frequencies of the heads",
+    draw_head_frequencies,
+    reads=(SHARE, BEST_FREQUENCY, SIGN),
+    columns=move_head_frequencies,
+    description=(
+        "Share of the power of each head's attention score over the number tokens. At the right, its best frequency; "
+        "the sign is relative to the first head with the same one."
+    ),
+)
+
+HEAD_FREQUENCIES_OVER_TRAINING = spectrum_over_training(
+    "head_frequencies_over_training",
+    "Frequencies of a head over training",
+    SHARE,
+    "Share of the power of a head's attention score over the number tokens, at every checkpoint. Click to go to the "
+    "nearest one.",
+    HeadChoice,
+)
