@@ -12,6 +12,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     """Provide the analyzers that bind to ``cyclic_group``, and those over the series that read them."""
     from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
     from dynascope_fourier.circles import ClassCircles
+    from dynascope_fourier.events import Events
     from dynascope_fourier.logit_structure import LogitStructure
     from dynascope_fourier.phases import Phases
     from dynascope_fourier.progress_measures import ProgressMeasures
@@ -19,6 +20,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     return [
         ClassCircles(),
         EmbeddingFrequencies(),
+        Events(),
         LogitStructure(),
         NeuronFrequencies(),
         Phases(),
