@@ -12,6 +12,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     """Provide the analyzers that bind to ``cyclic_group``, and those over the series that read them."""
     from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
     from dynascope_fourier.circles import ClassCircles
+    from dynascope_fourier.distance import DistanceIrrelevance
     from dynascope_fourier.dynamics import FrequencyGroups, NeuronDynamics
     from dynascope_fourier.events import Events
     from dynascope_fourier.logit_structure import LogitStructure
@@ -20,6 +21,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
 
     return [
         ClassCircles(),
+        DistanceIrrelevance(),
         EmbeddingFrequencies(),
         Events(),
         FrequencyGroups(),

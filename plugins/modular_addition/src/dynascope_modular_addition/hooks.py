@@ -29,11 +29,13 @@ def dynascope_analyzers() -> Iterable[Analyzer]:
     from dynascope_modular_addition.analyzers import NeuronActivations
     from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
     from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, NeuronLogitFrequencies
+    from dynascope_modular_addition.symmetricity import GradientSymmetricity
 
     return [
         AttentionFrequencies(),
         AttentionPatterns(),
         EffectiveNeuronWeights(),
+        GradientSymmetricity(),
         NeuronActivations(),
         NeuronLogitFrequencies(),
     ]
