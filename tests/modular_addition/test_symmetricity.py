@@ -59,7 +59,7 @@ def test_gradients_are_those_of_a_backward_pass_with_every_bias(p, recipe):
     rng = np.random.default_rng(0)
     weights = {name: rng.normal(size=array.shape) * 0.5 for name, array in initial(config).items()}
     step = step_of(GradientSymmetricity(), config, weights)
-    triples = drawn_triples(p, 100, 42)
+    triples = drawn_triples(p, 100, 42, 2_000_000)
     at_a, at_b = _gradients(step, *triples.T)
     model = FAMILY.hooked(config, {name: torch.from_numpy(array) for name, array in weights.items()})
     for (a, b, c), *gradients in zip(triples[:12].tolist(), at_a, at_b):
@@ -78,8 +78,15 @@ def test_the_triples_are_those_of_the_papers_code():
     p = 7
     everything = [(a, b, c) for a in range(p) for b in range(p) for c in range(p)]
     random.Random(42).shuffle(everything)
-    assert [tuple(row) for row in drawn_triples(p, 100, 42).tolist()] == everything[:100]
-    assert len(drawn_triples(2, 100, 42)) == 8
+    assert [tuple(row) for row in drawn_triples(p, 100, 42, 2_000_000).tolist()] == everything[:100]
+    assert len(drawn_triples(2, 100, 42, 2_000_000)) == 8
+
+
+def test_of_very_many_triples_a_sample_is_drawn():
+    triples = drawn_triples(401, 100, 42, 2_000_000)
+    assert len({tuple(row) for row in triples.tolist()}) == 100
+    assert 300 < triples.max() < 401
+    assert len(drawn_triples(2, 100, 42, 1)) == 8
 
 
 def test_a_model_of_zeros_has_no_gradient():

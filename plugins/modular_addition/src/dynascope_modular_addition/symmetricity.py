@@ -22,7 +22,8 @@ class GradientSymmetricity(Analyzer):
 
     The gradients of logit c on the pair (a, b) are taken at the embeddings before positions are added. It is 1 where a
     logit is a function of the sum of the two embeddings, as for the algorithm "pizza" with uniform attention. The
-    triples are the first ``triples`` of all p^3, a-major, in the order of Python's ``random.Random(seed).shuffle``.
+    triples are the first ``triples`` of all p^3, a-major, in the order of Python's ``random.Random(seed).shuffle``; where
+    there are more than ``shuffled`` of them, they are drawn by its ``sample``, in no time.
 
     One triple is one backward pass for the reference; here the chain rule of the architecture is written out, and all
     triples are a few products of matrices: from the class through W_U and the neurons that fire to the stream, through
@@ -41,7 +42,7 @@ class GradientSymmetricity(Analyzer):
         *("neuron_input", "neuron_output", "unembedding", "attention_pattern", "neurons"),
     )
     probe_axes = ("a", "b")
-    parameters = {"triples": 100, "seed": 42}
+    parameters = {"triples": 100, "seed": 42, "shuffled": 2_000_000}
     outputs = {
         "symmetricity": Output((), "float64", "1", "mean cosine of the triples that have gradients; NaN if none has"),
         "cosine": Output(("triple",), "float64", "1", "cosine of the triple; NaN where a gradient is 0"),
@@ -54,7 +55,7 @@ class GradientSymmetricity(Analyzer):
         p = step.context["cyclic_group"].order
         if step.batch.shape != (p, p):
             raise InvalidSetting(f"Pairs are found in a probe of all {p} x {p}; this one has {step.batch.shape}.")
-        a, b, c = drawn_triples(p, int(self.parameters["triples"]), int(self.parameters["seed"])).T
+        a, b, c = drawn_triples(p, *(int(self.parameters[name]) for name in ("triples", "seed", "shuffled"))).T
         at_a, at_b = _gradients(step, a, b, c)
         length = np.linalg.norm(at_a, axis=1) * np.linalg.norm(at_b, axis=1)
         cosine = np.full(len(a), np.nan)
@@ -70,11 +71,22 @@ class GradientSymmetricity(Analyzer):
 
 
 @cache
-def drawn_triples(p: int, count: int, seed: int) -> Array:
-    """Return the first triples of all p^3 in the order of Python's shuffle, ``"triple 3"``; all if there are fewer."""
-    places = list(range(p**3))
-    random.Random(seed).shuffle(places)
-    triples = np.stack(np.unravel_index(np.array(places[:count]), (p, p, p)), axis=1)
+def drawn_triples(p: int, count: int, seed: int, shuffled: int) -> Array:
+    """Return the first triples of all p^3 in the order of Python's shuffle, ``"triple 3"``; all if there are fewer.
+
+    Args:
+        p: the modulus.
+        count: how many.
+        seed: of the shuffle.
+        shuffled: the largest number of triples that is shuffled whole; of more, a sample is drawn.
+    """
+    source, places = random.Random(seed), range(p**3)
+    if len(places) > shuffled:
+        drawn = source.sample(places, min(count, len(places)))
+    else:
+        drawn = list(places)
+        source.shuffle(drawn)
+    triples = np.stack(np.unravel_index(np.array(drawn[:count]), (p, p, p)), axis=1)
     triples.flags.writeable = False
     return triples
 
