@@ -22,8 +22,8 @@ class GradientSymmetricity(Analyzer):
 
     The gradients of logit c on the pair (a, b) are taken at the embeddings before positions are added. It is 1 where a
     logit is a function of the sum of the two embeddings, as for the algorithm "pizza" with uniform attention. The
-    triples are the first ``triples`` of all p^3, a-major, in the order of Python's ``random.Random(seed).shuffle``; where
-    there are more than ``shuffled`` of them, they are drawn by its ``sample``, in no time.
+    triples are the first ``triples`` of all p^3, a-major, in the order of Python's ``random.Random(seed).shuffle``. Of
+    more than ``shuffled`` triples, its ``sample`` draws them, which takes no time.
 
     One triple is one backward pass for the reference; here the chain rule of the architecture is written out, and all
     triples are a few products of matrices: from the class through W_U and the neurons that fire to the stream, through
