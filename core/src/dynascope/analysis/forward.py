@@ -115,7 +115,9 @@ class Model:
         inputs = torch.from_numpy(self.batch.inputs if rows is None else self.batch.inputs[rows])
         size = max(1, self.memory // _bytes_per_row(weights, self.batch))
         with torch.no_grad():
-            parts = [self._logits(tensors, inputs[first : first + size]) for first in range(0, len(inputs), size)]
+            parts = [
+                self._logits(tensors, inputs[first : first + size]) for first in range(0, max(len(inputs), 1), size)
+            ]
         return np.concatenate([part.cpu().numpy() for part in parts])
 
     def _logits(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
