@@ -42,6 +42,19 @@ def main() -> None:
             part()
 
 
+INSTRUMENTS = [
+    *(f"fourier.{name}" for name in ("class_circles", "embedding_frequencies", "logit_structure")),
+    *(f"fourier.{name}" for name in ("neuron_frequencies", "progress_measures")),
+    *(f"general.{name}" for name in ("input_trace", "representation_geometry", "weight_spectra")),
+    *(
+        f"modular_addition.{name}"
+        for name in ("attention_frequencies", "attention_patterns", "effective_neuron_weights")
+    ),
+    *(f"modular_addition.{name}" for name in ("neuron_activations", "neuron_logit_frequencies")),
+]
+"""The eleven instruments whose time is compared over versions, in thirteen analyzers. Others are measured alone."""
+
+
 def made(folder, p, checkpoints):
     """Return a variant with so many checkpoints, written without training but for the first epochs."""
     variant = Workspace.create(folder).new_variant(FAMILY, {"p": p, "epochs": 4})
@@ -77,9 +90,13 @@ def checkpoint() -> None:
             def hooked(model=model, weights=weights, passing=passing):
                 return [found for _, found, _ in model.passes(3, weights, passing, passing)]
 
+            compared = [stamp for stamp in stamps if stamp.analyzer in INSTRUMENTS]
             actions = {
                 "bare forward pass": bare,
                 "weights, pass and everything declared": hooked,
+                f"the {len(compared)} analyzers compared, stored": lambda desk=desk, stamps=compared: desk.checkpoint(
+                    3, stamps
+                ),
                 f"all {len(stamps)} analyzers, stored": lambda desk=desk, stamps=stamps: desk.checkpoint(3, stamps),
             }
             for stamp in stamps:
@@ -99,7 +116,7 @@ def processes() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 variant = made(folder, p, checkpoints)
                 begun = time.perf_counter()
-                work = analyze(variant, where=where)
+                work = analyze(variant, analyzers=INSTRUMENTS, where=where)
                 times[f"{work.units} units, {name}"] = 1e3 * (time.perf_counter() - begun)
         report(f"{checkpoints} checkpoints, p = {p}", times, next(iter(times)))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from timing import medians, report
 
-from dynascope import registry
+from dynascope import Analyzer, Gradient, Stored, registry
+from dynascope_fourier.progress_measures import KEY
 from dynascope_modular_addition.known_models import relu_transformer
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -18,7 +19,15 @@ from steps import FAMILY, key_set, step_of
 
 def main() -> None:
     ours = ("fourier.", "modular_addition.")
-    analyzers = {name: entry.item for name, entry in registry().all("analyzers").items() if name.startswith(ours)}
+    known = {KEY.array}
+    analyzers = {
+        name: entry.item
+        for name, entry in registry().all("analyzers").items()
+        if name.startswith(ours)
+        and isinstance(entry.item, Analyzer)
+        and not any(isinstance(read, Gradient) for read in entry.item.reads)
+        and {read.array for read in entry.item.reads if isinstance(read, Stored)} <= known
+    }
     for p, rounds in ((59, 20), (113, 10)):
         measure(analyzers, p, rounds)
 

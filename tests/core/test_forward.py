@@ -17,6 +17,7 @@ from dynascope import (
     AllWeights,
     AnalysisError,
     Analyzer,
+    ForwardPass,
     Gradient,
     InvalidSetting,
     Logit,
@@ -25,6 +26,7 @@ from dynascope import (
     Output,
     Rows,
     SlicedAnalyzer,
+    UnknownName,
     Weight,
     Workspace,
     analyze,
@@ -192,6 +194,76 @@ def test_facts_that_the_family_does_not_state_make_an_analyzer_not_applicable(va
                                         "outputs": NUMBER, "reads": (read,)})  # fmt: skip
         (left_out,) = plan(variant, plugins(one())).not_applicable
         assert "does not state 'colour'" in left_out.reason
+
+
+@pytest.fixture(params=["observed", "hooked"])
+def way(request, monkeypatch):
+    """The two ways through a model: the family's faster one, and the hooked model."""
+    if request.param == "hooked":
+        monkeypatch.setattr("dynascope_modular_addition.family.ModularAddition1Layer.observe", lambda *rest: None)
+
+
+@pytest.mark.parametrize("memory", [2**30, 100_000])
+def test_a_forward_pass_at_other_weights(variant, way, memory):
+    class Moving(Analyzer):
+        name = "moving"
+        description = "Logits where the unembedding is twice as large."
+        reads = (ForwardPass(), Weight("unembed.weight"), Logits(), Rows("train"), "neurons")
+        outputs = {"row": Output(("row",), "int32", "1", "row"), "size": Output((), "float64", "1", "of neurons")}
+
+        def analyze(self, step):
+            weights = {"unembed.weight": 2 * step[Weight("unembed.weight")].astype(np.float64)}
+            np.testing.assert_allclose(step.forward({}), step[Logits()], atol=1e-5)
+            np.testing.assert_allclose(step.forward(weights), 2 * step[Logits()], atol=1e-5)
+            train = np.flatnonzero(step[Rows("train")])
+            np.testing.assert_allclose(step.forward(weights, train), 2 * step[Logits()][train], atol=1e-5)
+            with pytest.raises(UnknownName, match="unembed.weigth"):
+                step.forward({"unembed.weigth": weights["unembed.weight"]})
+            with pytest.raises(InvalidSetting, match=r"shape \(11, 16\) in this checkpoint; found \(16, 11\)"):
+                step.forward({"unembed.weight": weights["unembed.weight"].T})
+            return {"row": np.arange(121), "size": step["neurons"].sum(dtype=np.float64)}
+
+    analyze(variant, plugins=plugins(Moving()), memory=memory)
+    size = variant.artifacts.series("test.moving/size").values
+    assert len(set(size.tolist())) == 3  # each checkpoint is itself again, after its weights were replaced
+
+
+def test_a_forward_pass_must_be_declared(variant):
+    class Undeclared(Analyzer):
+        name, description, reads, outputs = "undeclared", "Asks for what it does not declare.", ("neurons",), NUMBER
+
+        def analyze(self, step):
+            return {"x": step.forward({}).sum()}
+
+    with pytest.raises(AnalysisError, match=r"no declared read 'ForwardPass\(\)'"):
+        analyze(variant, plugins=plugins(Undeclared()))
+
+
+@pytest.mark.parametrize("memory", [2**30, 100_000])
+@pytest.mark.parametrize("of", [Loss(), Loss(over="train"), Logit("label"), Logit(first_class)])
+def test_gradients_at_weights_are_the_same_both_ways_and_leave_the_fast_one_open(variant, monkeypatch, of, memory):
+    read = [Gradient(Weight(name), of) for name in ("embed.weight", "blocks.0.mlp.in.weight")]
+    hooked = []
+    original = forward.Model._hooked
+    monkeypatch.setattr(forward.Model, "_hooked", lambda self, *rest: hooked.append(1) or original(self, *rest))
+    fast = seen(variant, *read, "neurons", Logits(), memory=memory)
+    assert not hooked
+    monkeypatch.setattr(type(variant.family.base), "observe", lambda *rest: None)
+    slow = seen(variant, *read, "neurons", Logits(), memory=memory)
+    assert hooked
+    for one in (*read, "neurons", Logits()):
+        np.testing.assert_allclose(fast[one], slow[one], atol=1e-5 * np.abs(slow[one]).max())
+
+
+def test_a_loss_over_no_row_is_one_clear_error_both_ways(variant, way, monkeypatch):
+    read = Gradient(Weight("embed.weight"), Loss(over="train"))
+    original = type(variant.family.base).rows
+    monkeypatch.setattr(
+        type(variant.family.base), "rows",
+        lambda self, *rest: {**original(self, *rest), "train": np.zeros(121, dtype=np.int8)},
+    )  # fmt: skip
+    with pytest.raises(AnalysisError, match="No row of the probe is in 'train'"):
+        seen(variant, read)
 
 
 class Whole(Analyzer):

@@ -11,8 +11,8 @@ from dynascope.plugins.discovery import discover
 def test_the_core_provides_it_as_a_plug_in():
     names = {entry.name for entry in registry().all("analyzers").values() if entry.plugin == "general"}
     assert names == {
-        *("input_trace", "representation_geometry", "weight_spectra"),
-        *("linear_cka", "milestones", "parameter_trajectory", "variant_table"),
+        *("flatness", "input_trace", "representation_geometry", "weight_spectra"),
+        *("graduation", "linear_cka", "milestones", "parameter_trajectory", "variant_table"),
     }
     assert not {entry.plugin for entry in discover(block=["general"]).all("analyzers").values()} & {"general"}
     assert metadata.entry_points(group="dynascope", name="general")

@@ -52,27 +52,39 @@ def check_forward_equals_hooked(
 
     difference = float((fast - hooked).detach().abs().max() / hooked.detach().abs().max())
     assert difference <= value_tolerance, f"{family.name}: logits differ by {difference:.2e}, relative to the largest"
+    _check_gradients(family, fast_gradients, hooked_gradients, gradient_tolerance)
+
+
+def _check_gradients(
+    family: Family, fast: Mapping[str, Tensor], hooked: Mapping[str, Tensor], tolerance: float
+) -> None:
     # A gradient that is 0 in exact arithmetic (that of a key's bias) is compared with the others' size.
-    floor = 1e-3 * max(float(gradient.abs().max()) for gradient in hooked_gradients.values())
-    for name, gradient in hooked_gradients.items():
-        scale = max(float(gradient.abs().max()), floor)
-        difference = float((fast_gradients[name] - gradient).abs().max()) / scale
-        assert difference <= gradient_tolerance, f"{family.name}: gradients of {name} differ by {difference:.2e}"
+    floor = 1e-3 * max(float(gradient.abs().max()) for gradient in hooked.values())
+    for name, gradient in hooked.items():
+        difference = float((fast[name] - gradient).abs().max()) / max(float(gradient.abs().max()), floor)
+        assert difference <= tolerance, f"{family.name}: gradients of {name} differ by {difference:.2e}"
 
 
 def check_observe_equals_hooked(
-    family: Family, config: Config, inputs: Tensor, places: Sequence[Activation], *, tolerance: float = 1e-5
+    family: Family,
+    config: Config,
+    inputs: Tensor,
+    places: Sequence[Activation],
+    *,
+    tolerance: float = 1e-5,
+    gradient_tolerance: float = 1e-4,
 ) -> None:
-    """Check that ``observe`` gives the logits and activations of the hooked model.
+    """Check that ``observe`` gives the logits and activations of the hooked model, and its gradients if any.
 
     Args:
         family, config: the family and a variant of it; a small one will do.
         inputs: of a probe, ``"row ..."``.
         places: those that ``observe`` gives.
         tolerance: largest difference, relative to the largest value of that place.
+        gradient_tolerance: largest difference of a logit's gradient, relative to the largest of that weight.
 
     Raises:
-        AssertionError: naming the place and the difference.
+        AssertionError: naming the place or the weight, and the difference.
     """
     import torch
 
@@ -102,6 +114,14 @@ def check_observe_equals_hooked(
         assert found.shape == wanted.shape, f"{family.name}: {place} has shape {found.shape}, hooked {wanted.shape}"
         difference = float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1e-30))
         assert difference <= tolerance, f"{family.name}: {place} differs by {difference:.2e}, relative to the largest"
+
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
+    again = family.observe(config, leaves, inputs, ())
+    if again is not None and again[0].requires_grad:
+        weigh = torch.randn(again[0].shape, generator=generator)
+        parameters = {name: value for name, value in model.state_dict(keep_vars=True).items() if value.requires_grad}
+        of_hooked = _gradients((family.answers(config, model(inputs)) * weigh).sum(), parameters)
+        _check_gradients(family, _gradients((again[0] * weigh).sum(), leaves), of_hooked, gradient_tolerance)
 
 
 def check_global_random_state_untouched(family: Family, config: Config) -> None:

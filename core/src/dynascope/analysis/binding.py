@@ -12,6 +12,7 @@ from dynascope.contract.reads import (
     METRICS,
     Activation,
     AllWeights,
+    ForwardPass,
     Gradient,
     Logit,
     Logits,
@@ -27,7 +28,7 @@ from dynascope.store.variant import Variant
 
 __all__ = ["Bound", "NotApplicable", "Place", "bind", "facts_of", "lacks", "with_what_they_read"]
 
-Place: TypeAlias = Activation | Weight | AllWeights | Logits | Rows | Gradient
+Place: TypeAlias = Activation | Weight | AllWeights | ForwardPass | Logits | Rows | Gradient
 """Where something is read of the model or of its inputs: what a read means in one family."""
 
 

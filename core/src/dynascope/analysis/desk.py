@@ -15,7 +15,7 @@ from dynascope.analysis.plan import Ledger, Plan
 from dynascope.analysis.series import StoredSeries, read_stored
 from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer, Step
 from dynascope.contract.probe import Batch
-from dynascope.contract.reads import Activation, AllWeights, Gradient, Logits, Read, Rows, Stored
+from dynascope.contract.reads import Activation, AllWeights, ForwardPass, Gradient, Logits, Read, Rows, Stored
 from dynascope.errors import Failure, NotOffered, WorkspaceError
 from dynascope.store.atomic import settle
 from dynascope.store.series import SERIES_FILE
@@ -197,7 +197,7 @@ class _AtEpoch:
     def _read(self, places: Mapping[Read, Place], found: Found) -> dict[Read, Array]:
         reads: dict[Read, Array] = {}
         for read, place in places.items():
-            if not isinstance(place, AllWeights):
+            if not isinstance(place, (AllWeights, ForwardPass)):
                 array = found[place]
                 if isinstance(array, Exception):
                     raise array
@@ -224,6 +224,7 @@ class _AtEpoch:
         desk = self._desk
         for stored in bound.stored if rows is None or not _takes_slices(bound) else ():
             reads[stored] = self._stored(stored)
+        more: dict[str, Any] = {"forward": self._forward} if ForwardPass() in bound.places.values() else {}
         return Step(
             epoch=self._epoch,
             config=desk.variant.config,
@@ -232,7 +233,11 @@ class _AtEpoch:
             arrays=reads,
             weights=self._weights if AllWeights() in bound.places.values() else {},
             rows=slice(0, len(desk.batch.inputs)) if rows is None else rows,
+            **more,
         )
+
+    def _forward(self, weights: Mapping[str, Array], rows: Array | None = None) -> Array:
+        return self._desk.model.forward({**self._weights}, weights, rows)
 
 
 def _takes_slices(bound: Bound) -> bool:

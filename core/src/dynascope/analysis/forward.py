@@ -73,6 +73,7 @@ class Model:
     ) -> Iterator[tuple[slice, Found, Found]]:
         """Yield slices of the probe's rows with what is read of them, from one forward pass in all.
 
+        Only for gradients at weights, the rows that count for them may be sent through the model once more.
         With the last slice comes what is read of all rows; before, that is empty.
 
         Args:
@@ -95,32 +96,109 @@ class Model:
             found = _frozen(self._pass(epoch, tensors, rows, places))
             yield rows, found, kept.add(rows, found)
 
+    def forward(self, weights: Mapping[str, Array], other: Mapping[str, Array], rows: Array | None = None) -> Array:
+        """Return the logits of rows of the probe at other weights; see ``dynascope.contract.analyzer.Forward``.
+
+        Args:
+            weights: of a checkpoint.
+            other: those in place of which these are.
+            rows: numbers of rows; all by default.
+        """
+        import torch
+
+        for name, array in other.items():
+            if name not in weights:
+                raise UnknownName(f"weight of {self.variant.family.name}", name, weights)
+            if np.shape(array) != weights[name].shape:
+                raise InvalidSetting(
+                    f"Weight {name} has the shape {weights[name].shape} in this checkpoint; found {np.shape(array)}."
+                )
+        there = {**weights, **{name: np.asarray(array, weights[name].dtype) for name, array in other.items()}}
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in there.items()}
+        inputs = torch.from_numpy(self.batch.inputs if rows is None else self.batch.inputs[rows])
+        size = max(1, self.memory // _bytes_per_row(weights, self.batch))
+        with torch.no_grad():
+            parts = [
+                self._logits(tensors, inputs[first : first + size]) for first in range(0, max(len(inputs), 1), size)
+            ]
+        return np.concatenate([part.cpu().numpy() for part in parts])
+
+    def _logits(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """Return the logits of some inputs at some weights."""
+        family, config = self.variant.family.base, self.variant.config
+        observed = family.observe(config, tensors, inputs, ())
+        if observed is not None:
+            return observed[0]
+        self._load(None, tensors)
+        module: Any = self._module
+        return family.answers(config, module(inputs))
+
     def _pass(self, epoch: int, weights: Mapping[str, Tensor], rows: slice, places: Sequence[Place]) -> Found:
         """Send some rows through the model, and keep what is asked for."""
+        gradients = [place for place in places if isinstance(place, Gradient)]
+        if all(isinstance(place.at, Weight) for place in gradients):
+            observed = self._observed(epoch, weights, rows, [place for place in places if place not in gradients])
+            differentiated = None if observed is None else self._observed_gradients(weights, rows, gradients)
+            if observed is not None and differentiated is not None:
+                return {**observed, **differentiated}
+        if self._epoch != epoch:
+            with self._fitting(epoch):
+                self._load(epoch, weights)
+        return self._hooked(self._module, rows, places)
+
+    def _observed(
+        self, epoch: int, weights: Mapping[str, Tensor], rows: slice, places: Sequence[Place]
+    ) -> Found | None:
+        """Return activations and logits by the family's faster way; None where it has none."""
         import torch
 
         activations = [place for place in places if isinstance(place, Activation)]
-        if not any(isinstance(place, Gradient) for place in places):
-            inputs = torch.from_numpy(self.batch.inputs[rows])
-            with torch.no_grad(), self._fitting(epoch):
-                observed = self.variant.family.base.observe(self.variant.config, weights, inputs, activations)
-            if observed is not None:
-                logits, seen = observed
-                found: Found = {place: _kept(seen[place], None, place.dtype, place) for place in activations}
-                asked = [place for place in places if isinstance(place, Logits)]
-                return {**found, **{place: _kept(logits, None, place.dtype, place) for place in asked}}
-        if self._epoch != epoch:
-            self._load(epoch, weights)
-        return self._hooked(self._module, rows, places)
+        inputs = torch.from_numpy(self.batch.inputs[rows])
+        with torch.no_grad(), self._fitting(epoch):
+            observed = self.variant.family.base.observe(self.variant.config, weights, inputs, activations)
+        if observed is None:
+            return None
+        logits, seen = observed
+        found: Found = {place: _kept(seen[place], None, place.dtype, place) for place in activations}
+        asked = [place for place in places if isinstance(place, Logits)]
+        return {**found, **{place: _kept(logits, None, place.dtype, place) for place in asked}}
 
-    def _load(self, epoch: int, tensors: Mapping[str, Tensor]) -> None:
-        """Put the weights of a checkpoint into the hooked model."""
+    def _observed_gradients(
+        self, weights: Mapping[str, Tensor], rows: slice, gradients: Sequence[Gradient]
+    ) -> Found | None:
+        """Return gradients at weights by that way; None where gradients do not come through it.
+
+        Only the rows that count for what is differentiated are sent through the model, once more.
+        """
+        import torch
+
+        family, config = self.variant.family.base, self.variant.config
+        differentiated = {place.at.name for place in gradients if isinstance(place.at, Weight)}
+        leaves = {name: tensor.detach().requires_grad_(name in differentiated) for name, tensor in weights.items()}
+        found: Found = {}
+        for of in dict.fromkeys(place.of for place in gradients):
+            places = [place for place in gradients if place.of == of]
+            try:
+                counted = self._counted(of, rows)
+            except InvalidSetting as error:
+                found.update(dict.fromkeys(places, error))
+                continue
+            with torch.enable_grad():
+                inputs = torch.from_numpy(self.batch.inputs[counted])
+                observed = family.observe(config, leaves, inputs, ())
+                if observed is None or (len(counted) and not observed[0].requires_grad):
+                    return None
+                found.update(self._gradients(of, observed[0], counted, places, {}, leaves))
+        return found
+
+    def _load(self, epoch: int | None, tensors: Mapping[str, Tensor]) -> None:
+        """Put weights into the hooked model: those of a checkpoint, or others."""
         family = self.variant.family.base
-        with self._fitting(epoch):
-            if self._module is None:
-                self._module = family.hooked(self.variant.config, tensors)
-            else:
-                family.reload(self._module, tensors)
+        self._epoch = None
+        if self._module is None:
+            self._module = family.hooked(self.variant.config, tensors)
+        else:
+            family.reload(self._module, tensors)
         self._epoch = epoch
 
     @contextmanager
@@ -189,7 +267,12 @@ class Model:
             logits = self.variant.family.base.answers(self.variant.config, output)
             for of in dict.fromkeys(place.of for place in gradients):
                 places_of = [place for place in gradients if place.of == of and place not in found]
-                found.update(self._gradients(of, logits, rows, places_of, seen, parameters))
+                try:
+                    counted = self._counted(of, rows)
+                except InvalidSetting as error:
+                    found.update(dict.fromkeys(places_of, error))
+                    continue
+                found.update(self._gradients(of, logits[counted - rows.start], counted, places_of, seen, parameters))
         for place in places:
             if isinstance(place, Activation) and place not in found:
                 found[place] = _kept(seen[place.hook], place.position, place.dtype, place, place.axis)
@@ -211,12 +294,17 @@ class Model:
         self,
         of: Loss | Logit,
         logits: Tensor,
-        rows: slice,
+        rows: Array,
         places: Sequence[Gradient],
         seen: Mapping[str, Tensor],
         parameters: Mapping[str, Tensor],
     ) -> Found:
-        """Differentiate one objective at all places that ask for it."""
+        """Differentiate one objective at all places that ask for it.
+
+        Args:
+            rows: the numbers of the rows that the logits are of.
+            seen, parameters: activations and weights, by name.
+        """
         import torch
 
         found: Found = {}
@@ -244,8 +332,23 @@ class Model:
                 found[place] = _kept(gradient[: place.at.rows], None, None, place)
         return found
 
-    def _objective(self, of: Loss | Logit, logits: Tensor, rows: slice) -> Tensor:
-        """Return what is differentiated: the part of these rows in the mean loss, or the sum of their logits."""
+    def _counted(self, of: Loss | Logit, rows: slice) -> Array:
+        """Return the numbers of those rows of a slice that count for what is differentiated."""
+        if isinstance(of, Logit) or of.over is None:
+            return np.arange(rows.start, rows.stop)
+        counts = self._facts[of.over] != 0
+        if not counts.any():
+            raise InvalidSetting(f"No row of the probe is in {of.over!r}, so that there is no loss over them.")
+        counted: Array = rows.start + np.flatnonzero(counts[rows])
+        return counted
+
+    def _objective(self, of: Loss | Logit, logits: Tensor, rows: Array) -> Tensor:
+        """Return what is differentiated: the part of these rows in the mean loss, or the sum of their logits.
+
+        Args:
+            logits: of the rows that count.
+            rows: their numbers.
+        """
         import torch
 
         family, config = self.variant.family.base, self.variant.config
@@ -257,15 +360,11 @@ class Model:
                     f"{classes.dtype} of shape {classes.shape}."
                 )
             return logits.gather(1, torch.from_numpy(classes[rows].astype(np.int64))[:, None]).sum()
-        weight = np.ones(len(self.batch.inputs)) if of.over is None else self._facts[of.over] != 0
-        if not weight.any():
-            raise InvalidSetting(f"No row of the probe is in {of.over!r}, so that there is no loss over them.")
-        chosen = torch.from_numpy(np.flatnonzero(weight[rows]))
-        labels = torch.from_numpy(self._facts["label"][rows].astype(np.int64))
-        if not len(chosen):
+        if not len(rows):
             return 0 * logits.sum()
-        share = len(chosen) / float(weight.sum())
-        return share * family.loss(config, logits[chosen], labels[chosen])
+        labels = torch.from_numpy(self._facts["label"][rows].astype(np.int64))
+        total = len(self.batch.inputs) if of.over is None else int((self._facts[of.over] != 0).sum())
+        return len(rows) / total * family.loss(config, logits, labels)
 
 
 class _Kept:

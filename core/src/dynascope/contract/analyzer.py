@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Analyzer",
     "Comparison",
+    "Forward",
     "Instrument",
     "Output",
     "Series",
@@ -57,6 +58,26 @@ class Output:
     packed: Literal["int16", "int8"] | None = None
 
 
+class Forward(Protocol):
+    """The model of a step, at weights of the analyzer's choice."""
+
+    def __call__(self, weights: Mapping[str, Array], rows: Array | None = None) -> Array:
+        """Return the logits of rows of the probe, ``"row class"``, as ``Logits()`` would be there.
+
+        Args:
+            weights: those that differ from the checkpoint's, by name; they are taken in its type.
+            rows: numbers of rows of the whole probe; all by default.
+
+        Raises:
+            UnknownName: the checkpoint has no weight of that name.
+            InvalidSetting: a weight has another shape than the checkpoint's.
+        """
+
+
+def _not_declared(weights: Mapping[str, Array], rows: Array | None = None) -> Array:
+    raise UnknownName("declared read", "ForwardPass()", ())
+
+
 @dataclass(frozen=True)
 class Step:
     """One checkpoint, as an analyzer sees it. Arrays are read-only.
@@ -70,6 +91,7 @@ class Step:
         weights: all weights by name, for an analyzer that reads ``AllWeights()``.
         rows: the rows of the batch that the activations, logits and row facts are of; all of them, but for a
             ``SlicedAnalyzer``.
+        forward: gives the logits at other weights, for an analyzer that reads ``ForwardPass()``.
     """
 
     epoch: int
@@ -79,6 +101,7 @@ class Step:
     arrays: Mapping[Read, Array]
     weights: Mapping[str, Array] = field(default_factory=dict)
     rows: slice = field(default_factory=lambda: slice(None))
+    forward: Forward = _not_declared
 
     def __getitem__(self, read: Read) -> Array:
         """Return a declared read: an activation ``"row feature"``, a weight or a stored array in its own shape.

@@ -129,7 +129,8 @@ class Family(ABC):
 
         A model that is read at the answer position alone need not compute the others. None, which is the default,
         where one of the places is not among those that can be given so: then ``hooked`` is run. The two must be
-        equal; ``dynascope.testing.check_observe_equals_hooked`` checks it.
+        equal; ``dynascope.testing.check_observe_equals_hooked`` checks it. Where gradients flow from these answers to
+        the weights, those at weights are taken through it too; then there are no places.
 
         Args:
             weights: of one checkpoint.

@@ -17,6 +17,7 @@ __all__ = [
     "Activation",
     "AllWeights",
     "ClassOf",
+    "ForwardPass",
     "Gradient",
     "Logit",
     "Logits",
@@ -64,6 +65,14 @@ class Weight:
 @dataclass(frozen=True)
 class AllWeights:
     """Every weight of the checkpoint, of whatever family; they are in ``step.weights``, by name."""
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """The model itself, of whatever family: ``step.forward(weights, rows)`` gives the logits at other weights.
+
+    Declaring it costs no pass; each call is one, of the rows that it names.
+    """
 
 
 @dataclass(frozen=True)
@@ -152,5 +161,5 @@ class Stored:
         return self.array.partition("/")[2]
 
 
-Read: TypeAlias = str | Activation | Weight | AllWeights | Logits | Rows | Gradient | Stored
+Read: TypeAlias = str | Activation | Weight | AllWeights | ForwardPass | Logits | Rows | Gradient | Stored
 """What an analyzer reads: a site of the family by its common name, or one of these."""

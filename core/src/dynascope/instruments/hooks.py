@@ -11,7 +11,9 @@ from dynascope.contract.hookspecs import hookimpl
 @hookimpl
 def dynascope_analyzers() -> Iterable[Instrument]:
     """Provide the instruments that serve every family."""
+    from dynascope.instruments.flatness import Flatness
     from dynascope.instruments.geometry import RepresentationGeometry
+    from dynascope.instruments.graduation import Graduation
     from dynascope.instruments.input_trace import InputTrace
     from dynascope.instruments.milestones import Milestones
     from dynascope.instruments.similarity import LinearCKA
@@ -20,6 +22,8 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     from dynascope.instruments.variant_table import VariantTable
 
     return [
+        Flatness(),
+        Graduation(),
         InputTrace(),
         LinearCKA(),
         Milestones(),

@@ -16,6 +16,7 @@ from dynascope.contract.reads import (
     METRICS,
     Activation,
     AllWeights,
+    ForwardPass,
     Gradient,
     Logits,
     Rows,
@@ -72,7 +73,7 @@ def _check_family(family: Family) -> None:
 
 
 TIERS = (
-    (Analyzer, "", (str, Activation, Weight, AllWeights, Logits, Rows, Gradient, Stored)),
+    (Analyzer, "", (str, Activation, Weight, AllWeights, ForwardPass, Logits, Rows, Gradient, Stored)),
     (SeriesAnalyzer, "epoch", (str, Weight, AllWeights, Stored)),
     (VariantsAnalyzer, "variant", (str, Stored)),
 )

@@ -6,6 +6,7 @@ has one component (the Nyquist row) instead of two.
 
 from dynascope_fourier.addition import by_sum, difference_projections, sum_projections, trigonometric_amplitudes
 from dynascope_fourier.basis import component_frequencies, component_names, fourier_basis, frequencies
+from dynascope_fourier.before_training import formula_margin, set_separation, split_compatibility
 from dynascope_fourier.group import CyclicGroup
 from dynascope_fourier.losses import cross_entropy, losses_without
 from dynascope_fourier.spectra import (
@@ -25,6 +26,7 @@ __all__ = [
     "component_names",
     "cross_entropy",
     "difference_projections",
+    "formula_margin",
     "fourier_2d",
     "fourier_basis",
     "frequencies",
@@ -32,6 +34,8 @@ __all__ = [
     "frequency_shares",
     "gini",
     "losses_without",
+    "set_separation",
+    "split_compatibility",
     "sum_projections",
     "trigonometric_amplitudes",
     "variance_fractions",

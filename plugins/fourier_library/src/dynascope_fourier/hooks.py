@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dynascope import Analyzer, View, hookimpl
+from dynascope import Instrument, View, hookimpl
 
 
 @hookimpl
-def dynascope_analyzers() -> Iterable[Analyzer]:
-    """Provide the analyzers that bind to ``cyclic_group``."""
+def dynascope_analyzers() -> Iterable[Instrument]:
+    """Provide the analyzers that bind to ``cyclic_group``, and those over the series that read them."""
     from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
     from dynascope_fourier.circles import ClassCircles
+    from dynascope_fourier.distance import DistanceIrrelevance
+    from dynascope_fourier.dynamics import FrequencyGroups, NeuronDynamics
+    from dynascope_fourier.events import Events
     from dynascope_fourier.logit_structure import LogitStructure
+    from dynascope_fourier.phases import Phases
     from dynascope_fourier.progress_measures import ProgressMeasures
 
-    return [ClassCircles(), EmbeddingFrequencies(), LogitStructure(), NeuronFrequencies(), ProgressMeasures()]
+    return [
+        ClassCircles(),
+        DistanceIrrelevance(),
+        EmbeddingFrequencies(),
+        Events(),
+        FrequencyGroups(),
+        LogitStructure(),
+        NeuronDynamics(),
+        NeuronFrequencies(),
+        Phases(),
+        ProgressMeasures(),
+    ]
 
 
 @hookimpl

@@ -25,15 +25,19 @@ def dynascope_probes() -> Iterable[Probe]:
 
 @hookimpl
 def dynascope_analyzers() -> Iterable[Analyzer]:
-    """Provide activation maps, and what binds to the one-layer transformer: attention, and weights through neurons."""
+    """Provide activation maps, and what binds to the one-layer transformer: attention, weights, gradients."""
     from dynascope_modular_addition.analyzers import NeuronActivations
     from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
+    from dynascope_modular_addition.gradient_energy import GradientEnergy
     from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, NeuronLogitFrequencies
+    from dynascope_modular_addition.symmetricity import GradientSymmetricity
 
     return [
         AttentionFrequencies(),
         AttentionPatterns(),
         EffectiveNeuronWeights(),
+        GradientEnergy(),
+        GradientSymmetricity(),
         NeuronActivations(),
         NeuronLogitFrequencies(),
     ]
