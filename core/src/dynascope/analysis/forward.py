@@ -229,12 +229,12 @@ class Model:
         gradients = [place for place in places if isinstance(place, Gradient)]
         seen: dict[Any, Tensor] = {}
         found: Found = {}
-        hooks: dict[str, list[Activation]] = {}
+        hooks: dict[str, None] = {}
         for place in places:
             hook = place.at if isinstance(place, Gradient) else place
             if isinstance(hook, Activation):
                 if hook.hook in module.hook_dict:
-                    hooks.setdefault(hook.hook, []).append(hook)
+                    hooks[hook.hook] = None
                 else:
                     family = self.variant.family.base.name
                     found[place] = _not_offered(f"hook of family {family}", hook.hook, module.hook_dict)
@@ -316,9 +316,7 @@ class Model:
                 leaves[place] = parameters[place.at.name]
             else:
                 name = getattr(place.at, "name", str(place.at))
-                found[place] = NotOffered(
-                    str(UnknownName(f"parameter of {self.variant.family.name}", name, parameters))
-                )
+                found[place] = _not_offered(f"parameter of {self.variant.family.name}", name, parameters)
         try:
             value = self._objective(of, logits, rows)
             results = torch.autograd.grad(value, list(leaves.values()), retain_graph=True, allow_unused=True)
