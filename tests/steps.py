@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from dynascope import Activation, Logits, Rows, Step, Stored, Weight
+from dynascope import Activation, Gradient, Logits, Rows, Step, Stored, Weight
 from dynascope_modular_addition import ModularAddition1Layer
 from dynascope_modular_addition.probes import FULL_GRID
 
@@ -37,7 +37,18 @@ def step_of(analyzer, config, weights, stored=None):
             arrays[read] = rows[place.fact]
         elif isinstance(place, Stored):
             arrays[read] = stored[place.array]
+        elif isinstance(place, Gradient):
+            arrays[read] = train_gradient(config, tensors, sites[place.at].name)
     return Step(0, config, FAMILY.context(config), batch, arrays)
+
+
+def train_gradient(config, tensors, name):
+    """Return the gradient of the train loss at a weight, by the family's own training pass."""
+    leaves = {**tensors, name: tensors[name].clone().requires_grad_()}
+    data = FAMILY.data(config)
+    logits = FAMILY.forward(config, leaves, FAMILY.prepare(config, data.train_inputs))[:, : config.parameters.p]
+    (gradient,) = torch.autograd.grad(FAMILY.loss(config, logits, data.train_labels), leaves[name])
+    return gradient.numpy()
 
 
 def initial(config):

@@ -9,10 +9,12 @@ from tiny import SCHEDULE, TINY
 
 from dynascope import CheckpointError, analyze, train
 from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
+from dynascope_fourier.distance import DistanceIrrelevance
 from dynascope_fourier.logit_structure import LogitStructure
 from dynascope_fourier.progress_measures import ProgressMeasures
 from dynascope_modular_addition.analyzers import NeuronActivations
 from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
+from dynascope_modular_addition.gradient_energy import GradientEnergy
 from dynascope_modular_addition.known_models import (
     quadratic_network,
     relu_amplitude,
@@ -20,12 +22,16 @@ from dynascope_modular_addition.known_models import (
     trigonometric_loss,
 )
 from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, NeuronLogitFrequencies
+from dynascope_modular_addition.symmetricity import GradientSymmetricity
 
 EVERY = (
     AttentionFrequencies(),
     AttentionPatterns(),
+    DistanceIrrelevance(),
     EffectiveNeuronWeights(),
     EmbeddingFrequencies(),
+    GradientEnergy(),
+    GradientSymmetricity(),
     LogitStructure(),
     NeuronActivations(),
     NeuronFrequencies(),
@@ -166,3 +172,21 @@ def test_the_engine_gives_every_instrument_what_it_reads(new_workspace):
             if output.dtype.startswith("float") and not output.packed:
                 values = stored[f"{plug_in}.{analyzer.name}"][name].values
                 np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("p", "schedule"), [(12, "40"), (7, "0:40:20")])
+def test_every_analyzer_that_is_installed_measures_an_even_p_one_checkpoint_and_a_model_that_has_learned_nothing(
+    new_workspace, p, schedule
+):
+    variant = new_workspace.new_variant(FAMILY.name, {**TINY, "p": p})
+    train(variant, schedule=schedule)
+    work = analyze(variant)
+    assert work.not_applicable == work.waiting == ()
+    read = variant.artifacts.read
+    assert not read("fourier.phases/reached").values[2:].any()
+    assert set(read("fourier.phases/phase_at").values) == {"memorisation"}
+    assert not {"grokking onset", "cleanup end"} & set(read("fourier.events/kind").values)
+    assert read("fourier.frequency_groups/size").sizes["frequency"] == p // 2
+    assert read("general.graduation/graduation_epoch").sizes["row"] == p * p
+    loss = variant.artifacts.series("general.flatness/train_loss").values
+    np.testing.assert_allclose(loss, variant.artifacts.series("general.input_trace/mean_loss").values[:, 0])

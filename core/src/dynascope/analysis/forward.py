@@ -180,7 +180,7 @@ class Model:
             places = [place for place in gradients if place.of == of]
             try:
                 counted = self._counted(of, rows)
-            except InvalidSetting as error:
+            except Exception as error:  # that of a plug-in is for those who read it
                 found.update(dict.fromkeys(places, error))
                 continue
             with torch.enable_grad():
@@ -269,7 +269,7 @@ class Model:
                 places_of = [place for place in gradients if place.of == of and place not in found]
                 try:
                     counted = self._counted(of, rows)
-                except InvalidSetting as error:
+                except Exception as error:  # that of a plug-in is for those who read it
                     found.update(dict.fromkeys(places_of, error))
                     continue
                 found.update(self._gradients(of, logits[counted - rows.start], counted, places_of, seen, parameters))

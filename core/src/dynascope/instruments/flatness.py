@@ -40,7 +40,7 @@ class Flatness(Analyzer):
     title = "Flatness"
     description = "Change and curvature of the train loss along random directions scaled to each weight's norm."
     reads = (ForwardPass(), AllWeights(), LABEL, TRAIN)
-    parameters = {"directions": 4, "seed": 0, "normalisation": "tensor", "radii": "0.03 0.1 0.3"}
+    parameters = {"directions": 3, "seed": 0, "normalisation": "tensor", "radii": "0.03 0.1 0.3"}
     outputs = {
         "train_loss": Output((), "float64", "nats", "mean loss of the training rows at the checkpoint"),
         "radius": Output(
