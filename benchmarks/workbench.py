@@ -1,4 +1,4 @@
-"""One tick of four views in the server: data replaced, against DynamicMaps, against drawing again."""
+"""One tick of every view in the server: data replaced, against DynamicMaps, against drawing again."""
 
 import tempfile
 

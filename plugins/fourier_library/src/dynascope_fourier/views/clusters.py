@@ -120,7 +120,7 @@ def draw_cluster_sizes(frame: Frame) -> Any:
             hv.opts.Overlay(
                 ylim=(0, 1.05 * largest.max() or 1),
                 legend_position="top",
-                legend_cols=len(LINES),
+                legend_cols=3,
                 show_grid=True,
                 xlabel="epoch",
                 ylabel="neurons",

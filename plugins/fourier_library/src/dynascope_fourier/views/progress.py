@@ -64,7 +64,7 @@ def draw_progress_losses(frame: Frame) -> Any:
                 logy=True,
                 ylim=(every.min() / 2, every.max() * 8),
                 legend_position="top",
-                legend_cols=4,
+                legend_cols=2,
                 legend_opts={"title": _key_frequencies(frame)},
                 show_grid=True,
                 xlabel="epoch",
