@@ -20,6 +20,7 @@ __all__ = ["ViewCard"]
 log = logging.getLogger(__name__)
 
 AUTOMATIC = "automatic"
+BESIDE_TITLE = {"flex": "1 1 240px", "width": "auto"}  # below it, where the card is narrow
 
 
 class ViewCard:
@@ -43,14 +44,13 @@ class ViewCard:
         self._frame: StoredFrame | None = None
         self._shown: tuple[Variant, str] | None = None
         self._picture = pn.Column(sizing_mode="stretch_width", margin=0)
-        self._widgets = pn.Row(margin=0, align="center")
+        self._widgets = pn.FlexBox(margin=0, align="center", justify_content="end", styles=BESIDE_TITLE)
         title = pmui.Typography(provided.item.title, variant="subtitle1", sx={"fontWeight": 600}, margin=(0, 8))
         header = pmui.Row(
             title,
-            pn.HSpacer(),
             self._widgets,
             sizing_mode="stretch_width",
-            sx={"minHeight": "44px", "alignItems": "center"},
+            sx={"minHeight": "44px", "alignItems": "center", "flexWrap": "wrap"},
             margin=0,
         )
         note = pmui.Typography(
