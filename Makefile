@@ -30,7 +30,7 @@ workbench: $(READY) ## Serve the workbench
 	$(BIN)/dynascope serve $(WORKSPACE) --port $(PORT)
 
 test: $(READY) ## Run the tests (those in a browser too, where Chromium is installed)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

@@ -32,7 +32,7 @@ def main(workspace: str) -> None:
                 if theme == "dark":
                     page.get_by_label("Toggle theme").click()
                     page.mouse.move(2, 2)
-                page.get_by_role("spinbutton").or_(page.get_by_role("textbox")).first.fill(str(NEURON))
+                page.get_by_label(re.compile("^neuron")).first.fill(str(NEURON))
                 page.keyboard.press("Enter")
                 for name, epoch in EPOCHS.items():
                     show(page, epoch)
