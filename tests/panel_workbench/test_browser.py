@@ -170,16 +170,21 @@ def test_play_runs_to_the_end_and_stops(workbench):
 
 
 def test_a_click_on_the_loss_curve_jumps_to_the_nearest_checkpoint(workbench):
-    # The middle of the curves' frame is epoch 20.
-    box = workbench.evaluate(
-        """() => { const span = [...Bokeh.documents[0]._all_models.values()].findLast(m => m.type === "Span");
-            for (const view of Object.values(Bokeh.index)) {
-              const found = [...view.owner.query(v => v.model === span)][0];
-              if (!found) continue;
-              const plot = found.plot_view, at = plot.el.getBoundingClientRect(), frame = plot.frame.bbox;
-              return {x: at.x + frame.left + frame.width / 2, y: at.y + frame.top + frame.height / 3};
-            } }"""
-    )
+    # The middle of the curves' frame is epoch 20. Cards above it may still be growing: it is measured until it stays.
+    middle = """() => { const span = [...Bokeh.documents[0]._all_models.values()].findLast(m => m.type === "Span");
+        for (const view of Object.values(Bokeh.index)) {
+          const found = [...view.owner.query(v => v.model === span)][0];
+          if (!found) continue;
+          const plot = found.plot_view, frame = plot.frame.bbox;
+          plot.el.scrollIntoView({block: "center", behavior: "instant"});
+          const at = plot.el.getBoundingClientRect();
+          return {x: at.x + frame.left + frame.width / 2, y: at.y + frame.top + frame.height / 3};
+        } }"""
+    box = before = None
+    while box is None or box != before:
+        before = box
+        workbench.wait_for_timeout(500)
+        box = workbench.evaluate(middle)
     workbench.mouse.click(box["x"], box["y"])
     expect_label(workbench, "epoch 20 · checkpoint 2 of 3")
     expect_line(workbench, 20)
