@@ -30,6 +30,7 @@ from dynascope import (
     Weight,
     Workspace,
     analyze,
+    registry,
     train,
 )
 from dynascope.analysis import plan
@@ -473,3 +474,18 @@ def test_what_is_too_large_does_not_take_the_small_along(variant):
         analyze(variant, plugins=plugins(Large(), Small()), memory=8_000)
     assert {failure.analyzer.split()[0] for failure in raised.value.failures} == {"test.large"}
     assert variant.artifacts.epochs("test.small") == [0, 20, 40]
+
+
+def test_a_model_that_is_used_again_takes_the_weights_that_a_checkpoint_has_by_now(variant):
+    """A worker keeps its model from one analysis to the next; a variant may be trained anew in between."""
+    batch = registry().probe("full_grid").make(variant.config)
+    model = forward.Model(variant, batch)
+
+    def embedded():
+        ((_, _, found),) = model.passes(20, model.weights(20), [EMBED], [EMBED])
+        return found[EMBED]
+
+    before = embedded()
+    weights = variant.checkpoint_folder.read(20)
+    variant.checkpoint_folder.write(20, {name: 2 * array for name, array in weights.items()})
+    np.testing.assert_allclose(embedded(), 2 * before, rtol=1e-6)

@@ -15,7 +15,7 @@ from typing import Any
 
 from dynascope.analysis.binding import Bound, bind
 from dynascope.analysis.desk import Desk
-from dynascope.analysis.plan import Ledger, Plan, Sweep, Task
+from dynascope.analysis.plan import Ledger, Plan, Sweep
 from dynascope.errors import AnalysisFailed, DynascopeError, Failure, WorkspaceError, error_text
 from dynascope.executors import Where, opened
 from dynascope.plugins.discovery import registry
@@ -118,7 +118,8 @@ def _desk(order: Order) -> Desk:
         if stamp.probe_sha256 != desk.batch.digest:
             raise AnalysisFailed(f"Probe {order.probe} does not make the inputs here that it made at planning.")
     desk.epochs, desk.ledger, desk.model.memory = order.epochs, order.ledger, order.memory
-    desk.lacking.update(order.lacking)
+    desk.lacking = dict(order.lacking)
+    desk.of_every.clear()  # of an order that was broken off
     return desk
 
 
@@ -202,7 +203,7 @@ class _Sharing:
             fair = -(-len(wave.tasks) // (2 * workers))
             size = max(1, min(fair, int(SECONDS / self._pace)))
         tasks, rest = wave.tasks[:size], wave.tasks[size:]
-        if wave.series or (tasks and not self._restacked and _reads_every(tasks)):
+        if wave.series or (not self._restacked and wave.reads_every):
             self.restack(self.work, self.work.ledger)
             self._restacked = True
         self._waves[0] = Sweep(rest, ())
@@ -265,10 +266,6 @@ class _Sharing:
             self.versions,
             self.memory,
         )
-
-
-def _reads_every(tasks: Iterable[Task]) -> bool:
-    return any(bound.reads_every(read) for task in tasks for bound, _ in task.units for read in bound.stored)
 
 
 def _waves(sweep: Sweep) -> Iterator[Sweep]:

@@ -86,6 +86,7 @@ class Model:
         """
         import torch
 
+        self._epoch = None  # the checkpoint may be another one than when this model was last used
         # The model takes copies: what analyzers see is read-only.
         tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
         count = len(self.batch.inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ class Sweep:
 
     tasks: tuple[Task, ...]
     series: tuple[tuple[Bound, Stamp], ...]
+
+    @property
+    def reads_every(self) -> bool:
+        """Whether something is read of every checkpoint at each of these."""
+        return any(bound.reads_every(read) for task in self.tasks for bound, _ in task.units for read in bound.stored)
 
 
 @dataclass(frozen=True)
@@ -154,8 +159,7 @@ class Plan:
 
     def lacks(self, read: Stored) -> bool:
         """Tell whether something that is read over the series, or of the last checkpoint, will not be there."""
-        absent = self.absent[read.analyzer]
-        return max(self.checkpoints, default=None) in absent if read.at == "last" else bool(absent)
+        return _lacks(read, self.absent[read.analyzer], self.checkpoints)
 
     def expected(self, analyzer: str) -> dict[str, Stamp]:
         """Return the stamp that each unit of an analyzer has when it is fresh, by place; none where that is unsure."""
@@ -253,7 +257,7 @@ def plan(
         batch,
         tuple(bound),
         checkpoints,
-        comparing.sweeps(bound),
+        comparing.sweeps(),
         comparing.counts,
         tuple(not_applicable),
         tuple(comparing.waiting),
@@ -311,6 +315,10 @@ def _unsure(bound: Sequence[Bound], found: Mapping[int, Any]) -> set[str]:
     return unsure
 
 
+def _lacks(read: Stored, absent: Collection[int | None], checkpoints: Mapping[int, str]) -> bool:
+    return max(checkpoints, default=None) in absent if read.at == "last" else bool(absent)
+
+
 def digest_of_all(digests: Mapping[Any, str]) -> str:
     """Return one digest of many, by place."""
     return hashlib.sha256("".join(f"{place} {digest}\n" for place, digest in digests.items()).encode()).hexdigest()
@@ -326,7 +334,6 @@ class _Stamping:
         self.places = {place_of(epoch): checkpoint for epoch, checkpoint in checkpoints.items()}
         self.stamps: dict[str, Stamps] = {}
         self.digests: dict[str, dict[str, str]] = {}
-        self._shared: dict[str, Any] = {}
         self._variant, self._registry, self._probe, self._batch = variant, registry, probe, batch
 
     def add(self, one: Bound) -> None:
@@ -427,20 +434,16 @@ class _Comparing:
         self.absent[one.id] = set()
         if fresh and not force:
             return
-        lacking = [read.analyzer for read in one.stored if self._lacks(read)]
+        checkpoints = self._stamping.checkpoints
+        lacking = [read.analyzer for read in one.stored if _lacks(read, self.absent[read.analyzer], checkpoints)]
         if lacking:
             self.absent[one.id] = {None}
             reason = f"{lacking[0]} is not there wherever it is read"
             self.waiting.append(NotApplicable(one.id, reason))
-        elif asked and self._stamping.checkpoints:
+        elif asked and checkpoints:
             self._series.setdefault(one.stage, []).append((one, stamp))
 
-    def _lacks(self, read: Stored) -> bool:
-        """Tell whether something that is read over the series will not be there."""
-        absent = self.absent[read.analyzer]
-        return max(self._stamping.checkpoints, default=None) in absent if read.at == "last" else bool(absent)
-
-    def sweeps(self, bound: Sequence[Bound]) -> tuple[Sweep, ...]:
+    def sweeps(self) -> tuple[Sweep, ...]:
         """Return the work, stage after stage."""
         last = max(self._stamping.checkpoints, default=0)
         sweeps = []

@@ -127,7 +127,7 @@ def _here(work: Plan, advance: Callable[[int], None], memory: int) -> tuple[list
     desk = Desk.of(work, memory)
     failures: list[Failure] = []
     for sweep in work.sweeps:
-        if any(bound.reads_every(read) for task in sweep.tasks for bound, _ in task.units for read in bound.stored):
+        if sweep.reads_every:
             restack(work, work.ledger)
         for task in sweep.tasks:
             failures += desk.checkpoint(task.epoch, [stamp for _, stamp in task.units])
