@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from memory import MemoryFrame, labelled
 
+from dynascope.style import LINES, epoch_edges, whole_ticks
 from dynascope_fourier import component_names
 from dynascope_fourier.views import VIEWS
 from dynascope_fourier.views.circles import frequency_plane
-from dynascope_fourier.views.style import LINES, epoch_edges, frequency_ticks, whole_ticks
+from dynascope_fourier.views.style import frequency_ticks
 
 EPOCHS = (0, 10, 20, 300)
 VIEW = {view.name: view for view in VIEWS}

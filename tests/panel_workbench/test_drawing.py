@@ -107,7 +107,7 @@ def test_a_series_carries_the_epoch_line_and_a_click_jumps(shared):
     drawing.move(frame_of(view, shared, 40))
     assert line.location == 40
     drawing.root._trigger_event(Tap(drawing.root, x=33.3, y=1.0))
-    assert clicked == [33.3]
+    assert clicked == [{"epoch": 33.3}]
 
 
 def bars(frame):

@@ -26,6 +26,12 @@ def with_view(view):
     return Registry(found.plugins, [*kept, Provided("views", view.name, "broken", "dist", "1.0", view)])
 
 
+def opened(workspace, plugins=None):
+    """Return the page with every view that there is."""
+    plugins = plugins or registry()
+    return Explore(workspace, plugins, list(plugins.all("views")))
+
+
 def card_of(page, view):
     (card,) = [card for card in page.cards if card.provided.item.name == view]
     return card
@@ -33,21 +39,54 @@ def card_of(page, view):
 
 @pytest.fixture
 def page(workspace):
-    return Explore(workspace, registry())
+    return opened(workspace)
 
 
-def test_what_was_computed_is_drawn_at_the_last_checkpoint_series_first(page):
-    assert [card.provided.id for card in page.cards if card.drawing is not None] == [
+def test_what_was_computed_is_drawn_at_the_last_checkpoint(page):
+    assert {card.provided.id for card in page.cards if card.drawing is not None} == {
         "fourier.cluster_sizes",
         "fourier.embedding_spectrum_over_training",
         "training.losses",
         "fourier.embedding_spectrum",
         "fourier.neuron_clusters",
         "modular_addition.neuron_map",
-    ]
+    }
     assert all(card.error == "" for card in page.cards)
     assert page.cursor.epochs == page.player.epochs == EPOCHS
     assert page.cursor.index == page.player.index == 2
+
+
+def test_at_first_the_views_that_the_family_names_are_shown_and_others_can_be_chosen(workspace):
+    page = Explore(workspace, registry())
+    assert [card.provided.id for card in page.cards] == list(page.variant.family.base.default_views)
+    page.panel()
+    page.views.value = ["training.losses", "modular_addition.neuron_map"]
+    assert [card.provided.id for card in page.cards] == page.views.value
+    assert len(page._grid) == 2
+    page.player.index = 1
+    assert card_of(page, "losses").drawing._lines[0].location == 20
+
+
+def test_what_is_picked_in_one_view_is_chosen_in_all(page):
+    page.choose({"neuron": 7, "epoch": 19, "frequency": 10_000})
+    neuron_map = card_of(page, "neuron_map")
+    assert (neuron_map.controls.neuron, neuron_map._widgets[1].value, page.cursor.epoch) == (7, 7, 20)
+    clusters = card_of(page, "neuron_clusters")
+    frame = clusters._frame
+    picked = clusters.provided.item.pick(frame, 3.2, 5.1)
+    best = frame.read("fourier.neuron_frequencies/best_frequency", epoch=frame.epochs[-1]).values
+    rank = sorted(best).index(best[picked["neuron"]])
+    assert picked["frequency"] == 5 and rank <= 3
+    assert clusters.provided.item.pick(frame, -3, 5) == {}
+
+
+def test_buttons_go_to_the_next_neuron_and_the_one_before(page):
+    before, box, after = card_of(page, "neuron_map")._widgets[:3]
+    after.clicks += 1
+    assert (box.value, card_of(page, "neuron_map").controls.neuron) == (1, 1)
+    for _ in range(3):  # not below the first
+        before.clicks += 1
+    assert card_of(page, "neuron_map").controls.neuron == 0
 
 
 def test_the_player_moves_every_view(page):
@@ -57,7 +96,7 @@ def test_the_player_moves_every_view(page):
 
 
 def test_a_click_on_a_curve_moves_the_player(page):
-    card_of(page, "losses")._jump(13.0)
+    card_of(page, "losses")._choose({"epoch": 13.0})
     assert (page.cursor.epoch, page.player.index) == (20, 1)
 
 
@@ -84,7 +123,7 @@ def test_a_control_redraws_its_view_alone(page):
 
 
 def test_a_number_that_may_be_left_to_the_view_is_a_list_that_begins_with_automatic(fully_analysed):
-    page = Explore(Workspace(fully_analysed), registry())
+    page = opened(Workspace(fully_analysed))
     card = card_of(page, "class_circle")
     choice = next(widget for widget in card._widgets if widget.label == "frequency")
     assert (choice.value, choice.options) == ("automatic", ["automatic", "1", "2", "3", "4", "5"])
@@ -106,7 +145,7 @@ def test_a_view_that_raises_shows_its_error_and_the_others_go_on(workspace, capl
         return hv.Curve([1, 2, 3])
 
     view = View("fragile", "Fragile", draw, reads=("metrics",), columns=lambda frame: draw(frame) and {})
-    page = Explore(workspace, with_view(view))
+    page = opened(workspace, with_view(view))
     (card,) = [card for card in page.cards if card.provided.id == "broken.fragile"]
     assert card.error == ""
     page.player.index = 1
@@ -123,7 +162,7 @@ def test_what_was_not_computed_is_named_with_the_command(workspace):
     variant = workspace.variants()[0]
     for unit in variant.artifacts.units("fourier.embedding_frequencies").values():
         unit.path.unlink()
-    page = Explore(workspace, registry())
+    page = opened(workspace)
     card = card_of(page, "embedding_spectrum")
     assert "Not computed yet: fourier.embedding_frequencies/power_share" in texts(card.panel)
     assert f"dynascope analyze {variant.name}" in texts(card.panel)
@@ -134,7 +173,7 @@ def test_what_was_not_computed_is_named_with_the_command(workspace):
 def test_an_epoch_that_was_not_analysed_is_told_in_its_card_alone(workspace):
     variant = workspace.variants()[0]
     variant.artifacts.units("fourier.embedding_frequencies")[20].path.unlink()
-    page = Explore(workspace, registry())
+    page = opened(workspace)
     page.player.index = 1
     assert f"Not computed at epoch 20 yet. Run: dynascope analyze {variant.name}" in texts(
         card_of(page, "embedding_spectrum").panel
@@ -189,7 +228,7 @@ def test_the_player_sends_at_once_and_merges():
 
 def test_a_number_out_of_its_bounds_becomes_the_nearest_bound(page):
     card = card_of(page, "neuron_map")
-    box = card._widgets[0]
+    _, box, _ = card._widgets[:3]
     for typed, shown in ((9999, 31), (-3, 0), (7, 7), (None, 7)):
         box.value = typed
         assert (box.value, card.controls.neuron) == (shown, shown)
@@ -197,7 +236,7 @@ def test_a_number_out_of_its_bounds_becomes_the_nearest_bound(page):
 
 def test_a_view_that_reads_what_nobody_provides_says_so(workspace):
     view = View("lost", "Lost", lambda frame: None, reads=("fourier.neuron_frequencies/fractoin",))
-    page = Explore(workspace, with_view(view))
+    page = opened(workspace, with_view(view))
     (card,) = [card for card in page.cards if card.provided.id == "broken.lost"]
     assert "no array of any installed analyzer named 'fourier.neuron_frequencies/fractoin'" in texts(card.panel)
     assert "Did you mean 'fourier.neuron_frequencies/fraction'?" in texts(card.panel)
@@ -208,7 +247,7 @@ def test_the_address_names_variant_and_epoch(workspace):
 
     names = sorted(Explore(workspace, registry())._variants)
     location = Location(search=f"?variant={names[1]}&epoch=19")
-    page = Explore(workspace, registry())
+    page = opened(workspace)
     page.follow_address(location)
     assert (page.cursor.variant, page.cursor.epoch) == (names[1], 20)
     page.player.index = 0

@@ -5,21 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dynascope.contract.analyzer import VariantsAnalyzer
 from dynascope.contract.view import View
 from dynascope.errors import UnknownName
 from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
+from dynascope.store.comparisons import Comparisons
 from dynascope.store.variant import Variant
 
 if TYPE_CHECKING:
     import param
     import xarray as xr
 
-__all__ = ["StoredFrame", "fitted_controls", "missing_arrays", "what_is_missing"]
+__all__ = ["Phase", "StoredFrame", "fitted_controls", "missing_arrays", "what_is_missing"]
+
+
+class Phase(NamedTuple):
+    """A stretch of a training.
+
+    Attributes:
+        name: what is said of it.
+        start: its first epoch.
+        end: where the next one starts; None for the last.
+    """
+
+    name: str
+    start: float
+    end: float | None
 
 
 @dataclass(frozen=True)
@@ -47,10 +63,15 @@ class StoredFrame:
     def epochs(self) -> Sequence[int]:
         """The epochs that have every array the view reads; the checkpoints, where none is measured at each of them."""
         names = {read.partition("/")[0] for read in self.view.reads if read != "metrics"}
-        analyzers = {name for name in names if self.artifacts.of_series(name) is None}
+        analyzers = {name for name in names if any(self.artifacts.epochs(name))}
         if not analyzers:
             return self.variant.checkpoints
         return sorted(set.intersection(*(set(self.artifacts.epochs(name)) for name in analyzers)))
+
+    @property
+    def variant_name(self) -> str:
+        """The name of the variant."""
+        return self.variant.name
 
     @property
     def metrics(self) -> Mapping[str, np.ndarray[Any, Any]]:
@@ -59,6 +80,8 @@ class StoredFrame:
 
     def read(self, array: str, epoch: int | None = None, **at: int | str) -> xr.DataArray:
         """Return an array at the frame's epoch (or another), at the given coordinates."""
+        if (compared := _compared(self.variant, self.artifacts, array.partition("/")[0])) is not None:
+            return compared.read(array, variants=None, **at)
         return self.artifacts.read(array, self.epoch if epoch is None else epoch, **at)
 
     def series(self, array: str, **at: int | str) -> xr.DataArray:
@@ -68,6 +91,16 @@ class StoredFrame:
     def range(self, array: str) -> tuple[float, float]:
         """Return the smallest and largest value over all epochs."""
         return self.artifacts.range(array)
+
+    def phases(self) -> list[Phase]:
+        """Return the phases of the training that were reached, by the analyzer that the family names for them."""
+        analyzer = self.variant.family.base.phases
+        if not analyzer or self.artifacts.of_series(analyzer) is None:
+            return []
+        name, start = (self.artifacts.read(f"{analyzer}/{array}").values for array in ("phase", "phase_start"))
+        reached = [(str(one), float(at)) for one, at in zip(name, start, strict=True) if np.isfinite(at)]
+        ends: list[float | None] = [*(at for _, at in reached[1:]), None]
+        return [Phase(one, at, end) for (one, at), end in zip(reached, ends, strict=True)]
 
 
 def missing_arrays(view: View, variant: Variant, artifacts: Artifacts) -> list[str]:
@@ -83,9 +116,17 @@ def missing_arrays(view: View, variant: Variant, artifacts: Artifacts) -> list[s
                 missing.append(read)
             continue
         analyzer, _, name = read.partition("/")
-        if name not in artifacts.arrays(analyzer):
+        if name not in (_compared(variant, artifacts, analyzer) or artifacts).arrays(analyzer):
             missing.append(read)
     return missing
+
+
+def _compared(variant: Variant, artifacts: Artifacts, analyzer: str) -> Comparisons | None:
+    """Return the comparisons of the variant's family, where they and not the variant have arrays of an analyzer."""
+    if (artifacts.folder / analyzer).is_dir():
+        return None
+    comparisons = Comparisons(variant.folder.parent / "comparisons" / artifacts.folder.name)
+    return comparisons if (comparisons.folder / analyzer).is_dir() else None
 
 
 def what_is_missing(missing: Sequence[str], variant: Variant, registry: Registry) -> str:
@@ -97,7 +138,12 @@ def what_is_missing(missing: Sequence[str], variant: Variant, registry: Registry
         if read != "metrics" and (provided is None or name not in provided.item.outputs):
             unknown.append(read)
     if not unknown:
-        return f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {variant.name}"
+        # What is measured over variants is measured by default where none is named.
+        analyzers = [registry.all("analyzers").get(read.partition("/")[0]) for read in missing]
+        several = any(found is not None and isinstance(found.item, VariantsAnalyzer) for found in analyzers)
+        return (
+            f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {'' if several else variant.name}".rstrip()
+        )
     known = [
         f"{analyzer}/{name}"
         for analyzer, provided in registry.all("analyzers").items()
@@ -109,27 +155,35 @@ def what_is_missing(missing: Sequence[str], variant: Variant, registry: Registry
 def fitted_controls(view: View, artifacts: Artifacts, earlier: Any = None) -> param.Parameterized | None:
     """Return an instance of the view's controls, fitted to the stored arrays.
 
-    A numeric control that is named like an axis of an array that the view reads gets that axis' length as
-    its bounds; None, where it is allowed, leaves the choice to the view. Values of ``earlier`` controls that still
-    fit are kept.
+    A control that is named like an axis of an array that the view reads ranges over that axis: a number gets its
+    bounds (None, where it is allowed, leaves the choice to the view), a selector its names. Values of ``earlier``
+    controls that still fit are kept.
     """
     if view.controls is None:
         return None
     controls = view.controls()
-    axes: dict[str, tuple[int, int]] = {}
+    axes: dict[str, np.ndarray[Any, Any]] = {}
     for read in view.reads:
         if read != "metrics":
             analyzer, _, name = read.partition("/")
-            for axis, length in artifacts.arrays(analyzer).get(name, {}).items():
-                first = artifacts.first_coordinate(analyzer, axis)
-                if first is not None:
-                    axes[axis] = (first, first + length - 1)
+            wanted = [axis for axis in artifacts.arrays(analyzer).get(name, {}) if axis in controls.param]
+            axes |= {axis: artifacts.coordinates(analyzer, axis) for axis in wanted}
     for name in controls.param:
-        if name in axes:
-            low, high = axes[name]
-            controls.param[name].bounds = (low, high)
-            kept = getattr(earlier, name, getattr(controls, name))
-            setattr(controls, name, kept if kept is None else min(max(kept, low), high))
+        kept = getattr(earlier, name, getattr(controls, name))
+        if name in axes and len(axes[name]):
+            _fit(controls, name, axes[name], kept)
         elif name != "name" and earlier is not None:
-            setattr(controls, name, getattr(earlier, name))
+            setattr(controls, name, kept)
     return controls
+
+
+def _fit(controls: param.Parameterized, name: str, coordinates: np.ndarray[Any, Any], kept: Any) -> None:
+    """Let a control range over the coordinates of its axis, at the value that is kept if it is one of them."""
+    if coordinates.dtype.kind in "iu":
+        low, high = int(coordinates[0]), int(coordinates[-1])
+        controls.param[name].bounds = (low, high)
+        setattr(controls, name, kept if kept is None else min(max(kept, low), high))
+    else:
+        names = [str(value) for value in coordinates]
+        controls.param[name].objects = names
+        setattr(controls, name, kept if kept in names else names[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import panel as pn
@@ -29,15 +29,15 @@ class ViewCard:
     Args:
         provided: the view, with its plug-in.
         plugins: the registry, for what it says of arrays that are missing.
-        jump: called with an epoch when a series is clicked.
+        choose: called with what a click in the picture chooses, by the name of an axis.
 
     Attributes:
         error: what went wrong; empty while the view is fine.
         drawing: the picture; None before the first and after an error.
     """
 
-    def __init__(self, provided: Provided, plugins: Registry, jump: Callable[[float], None]) -> None:
-        self.provided, self._plugins, self._jump = provided, plugins, jump
+    def __init__(self, provided: Provided, plugins: Registry, choose: Callable[[Mapping[str, Any]], None]) -> None:
+        self.provided, self._plugins, self._choose = provided, plugins, choose
         self.error = ""
         self.drawing: Drawing | None = None
         self.controls: Any = None
@@ -78,6 +78,16 @@ class ViewCard:
         self._frame = self._frame.moved_to(epoch)
         self._guarded(self._move)
 
+    def choose(self, chosen: Mapping[str, Any]) -> None:
+        """Set the controls that are named like an axis of which a coordinate was chosen."""
+        for name, value in chosen.items():
+            if self.controls is None or name not in self.controls.param:
+                continue
+            try:
+                setattr(self.controls, name, value)
+            except ValueError:  # this view has no such coordinate
+                continue
+
     def _show(self, variant: Variant, probe: str, epoch: int) -> None:
         self.drawing, self._frame = None, None
         view, artifacts = self.provided.item, variant.artifacts_of(probe)
@@ -111,7 +121,7 @@ class ViewCard:
                 f"Not computed at epoch {self._frame.epoch} yet. Run: dynascope analyze {self._frame.variant.name}"
             )
             return
-        drawing = Drawing(self.provided.item, self._frame, self._jump)
+        drawing = Drawing(self.provided.item, self._frame, self._choose)
         drawing.move(self._frame)  # a view that cannot be moved says so now, not at the next epoch
         self._picture[:] = [pn.pane.Bokeh(drawing.root, sizing_mode="stretch_width", margin=0)]
         self.drawing, self.error = drawing, ""
@@ -141,15 +151,15 @@ def _names(controls: Any) -> list[str]:
 
 
 def _widgets(controls: Any) -> list[Any]:
-    """Return one widget for each control."""
+    """Return one widget for each control; with buttons for the one before and the next, for a number."""
     if controls is None:
         return []
-    widgets = []
+    widgets: list[Any] = []
     for name in _names(controls):
         parameter = controls.param[name]
         label = name.replace("_", " ")
         if getattr(parameter, "bounds", None) and None not in parameter.bounds:
-            widgets.append((_optional if parameter.allow_None else _number)(controls, name, label))
+            widgets += [_optional(controls, name, label)] if parameter.allow_None else _number(controls, name, label)
         elif isinstance(parameter, param.Selector):
             widgets.append(
                 pmui.Select.from_param(parameter, label=label, width=190, size="small", margin=(4, 0, 4, 10))
@@ -163,17 +173,21 @@ def _optional(controls: Any, name: str, label: str) -> Any:
     """Return a list of the whole numbers within the bounds, after an entry that leaves the choice to the view."""
     low, high = controls.param[name].bounds
     numbers = {AUTOMATIC: None, **{str(number): number for number in range(low, high + 1)}}
-    now = getattr(controls, name)
+    words = {number: word for word, number in numbers.items()}
     chosen = pmui.Select(
-        label=label, options=list(numbers), value=AUTOMATIC if now is None else str(now), width=140, size="small",
+        label=label, options=list(numbers), value=words[getattr(controls, name)], width=140, size="small",
         margin=(4, 0, 4, 10),
     )  # fmt: skip
     chosen.param.watch(lambda event: setattr(controls, name, numbers[event.new]), "value")
+    controls.param.watch(lambda event: setattr(chosen, "value", words[event.new]), name)
     return chosen
 
 
-def _number(controls: Any, name: str, label: str) -> Any:
-    """Return a box for a bounded whole number: what lies outside becomes the nearest bound, what is none is dropped."""
+def _number(controls: Any, name: str, label: str) -> list[Any]:
+    """Return a box for a bounded whole number: what lies outside becomes the nearest bound, what is none is dropped.
+
+    Beside it there are buttons for the number before and the next one.
+    """
     low, high = controls.param[name].bounds
     box = pmui.IntInput(
         label=f"{label} ({low}-{high})", value=getattr(controls, name), width=140, size="small", margin=(4, 0, 4, 10)
@@ -185,4 +199,13 @@ def _number(controls: Any, name: str, label: str) -> Any:
         box.value = value
 
     box.param.watch(typed, "value")
-    return box
+    controls.param.watch(lambda event: setattr(box, "value", event.new), name)
+    buttons = []
+    for sign, step, said in (("‹", -1, "previous"), ("›", 1, "next")):
+        button = pmui.Button(
+            label=sign, variant="text", size="small", description=f"{said} {label}", margin=(4, 0), width=32,
+            sx={"minWidth": "28px", "fontSize": "18px", "padding": "2px"},
+        )  # fmt: skip
+        button.on_click(lambda _, step=step: setattr(box, "value", box.value + step))
+        buttons.append(button)
+    return [buttons[0], box, buttons[1]]

@@ -5,20 +5,22 @@ Replacing the data of bokeh sources costs 2 ms for nine figures; drawing again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import holoviews as hv
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, Span
+from bokeh.models import BoxAnnotation, ColumnDataSource, Label, Span
 from bokeh.plotting import figure as Figure
 
 from dynascope import ArtifactError, View
-from dynascope.frames import StoredFrame
+from dynascope.frames import Phase, StoredFrame
+from dynascope.style import GREY
 
 __all__ = ["Drawing"]
 
-EPOCH_LINE = "#8a8a8a"
+NARROW = 0.06
+"""The share of the axis below which a phase is too narrow for its name."""
 
 hv.extension("bokeh")
 hv.renderer("bokeh").webgl = False  # for figures of this size canvas is faster, and draws lines without specks
@@ -30,14 +32,16 @@ class Drawing:
     Args:
         view: what is drawn.
         frame: what it is drawn from, at the first epoch.
-        jump: called with the horizontal position where a series is clicked.
+        choose: called with what a click chooses: the epoch where a series is clicked, what the view picks.
 
     Attributes:
         root: the bokeh model to show.
     """
 
-    def __init__(self, view: View, frame: StoredFrame, jump: Callable[[float], None] | None = None) -> None:
-        self.view = view
+    def __init__(
+        self, view: View, frame: StoredFrame, choose: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> None:
+        self.view, self._frame = view, frame
         self._epoch = None if view.columns is not None or view.series else _EpochStream(epoch=frame.epoch)
         element = view.draw(frame)
         if self._epoch is not None:
@@ -51,9 +55,10 @@ class Drawing:
         for figure in self.root.select(type=Figure):
             _dress(figure)
             if view.series:
+                _add_phases(figure, frame.phases())
                 self._lines.append(_epoch_line(figure, frame.epoch))
-                if jump is not None:
-                    figure.on_event(Tap, _jumper(figure, jump))
+            if choose is not None and (view.series or view.pick is not None):
+                figure.on_event(Tap, self._chooser(figure, choose))
 
     def move(self, frame: StoredFrame) -> None:
         """Show another epoch.
@@ -61,6 +66,7 @@ class Drawing:
         Raises:
             ArtifactError: ``columns`` names a column that the picture does not have, or more than one source has.
         """
+        self._frame = frame
         for line in self._lines:
             line.location = frame.epoch
         if self._epoch is not None:
@@ -98,6 +104,19 @@ class Drawing:
             )
         return having[0], column
 
+    def _chooser(self, figure: Any, choose: Callable[[Mapping[str, Any]], None]) -> Callable[[Any], None]:
+        def clicked(event: Any) -> None:
+            axis = figure.x_range
+            if axis.start is not None and not min(axis.start, axis.end) <= event.x <= max(axis.start, axis.end):
+                return
+            chosen = {"epoch": event.x} if self.view.series else {}
+            if self.view.pick is not None:
+                chosen |= self.view.pick(self._frame, event.x, event.y)
+            if chosen:
+                choose(chosen)
+
+        return clicked
+
 
 _EpochStream = hv.streams.Stream.define("Epoch", epoch=0)
 
@@ -113,17 +132,27 @@ def _sources(plot: Any) -> dict[str, ColumnDataSource]:
     return found
 
 
-def _jumper(figure: Any, jump: Callable[[float], None]) -> Callable[[Any], None]:
-    def clicked(event: Any) -> None:
-        axis = figure.x_range
-        if axis.start is None or min(axis.start, axis.end) <= event.x <= max(axis.start, axis.end):
-            jump(event.x)
-
-    return clicked
+def _add_phases(figure: Any, phases: Sequence[Phase]) -> None:
+    """Shade every other phase, and write each one's name where it begins."""
+    axis = figure.x_range
+    whole = (axis.end - axis.start) if axis.start is not None else 0
+    for index, phase in enumerate(phases):
+        if index % 2:
+            shade = BoxAnnotation(left=phase.start, right=phase.end, fill_color=GREY, fill_alpha=0.12, line_color=None)
+            shade.level = "underlay"
+            figure.add_layout(shade)
+        end = axis.end if phase.end is None else phase.end
+        if whole and (end - phase.start) / whole > NARROW * (1 + len(phase.name) / 10):
+            figure.add_layout(
+                Label(
+                    x=phase.start, y=2, y_units="screen", x_offset=3, text=phase.name, text_color=GREY,
+                    text_font_size="10px",
+                )
+            )  # fmt: skip
 
 
 def _epoch_line(figure: Any, epoch: int) -> Span:
-    line = Span(location=epoch, dimension="height", line_color=EPOCH_LINE, line_width=1.5, line_dash=[4, 3])
+    line = Span(location=epoch, dimension="height", line_color=GREY, line_width=1.5, line_dash=[4, 3])
     figure.add_layout(line)
     return line
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import panel as pn
@@ -11,6 +12,7 @@ import param
 from panel.io import hold
 
 from dynascope import DynascopeError, Registry, Variant, Workspace, registry
+from dynascope.plugins import Provided
 from dynascope.store.workspace import find_workspace
 from dynascope_workbench.access import refusal
 from dynascope_workbench.card import ViewCard
@@ -36,18 +38,32 @@ class Explore:
     Args:
         workspace: where variants are read.
         plugins: what provides the views.
+        views: which are shown at first, by id; by default those that the family of the first variant names, or all.
 
     Attributes:
         cursor: what the views follow.
-        cards: the views, sorted by id, series first.
+        views: the list in which they are chosen.
+        cards: the views that are shown, in order.
     """
 
-    def __init__(self, workspace: Workspace, plugins: Registry) -> None:
+    def __init__(self, workspace: Workspace, plugins: Registry, views: Sequence[str] | None = None) -> None:
         self.workspace = workspace
         self.cursor = Cursor()
         self._variants = {f"{variant.family.name}/{variant.name}": variant for variant in workspace.variants()}
         entries = sorted(plugins.all("views").values(), key=lambda entry: (not entry.item.series, entry.id))
-        self.cards = [ViewCard(entry, plugins, self.cursor.jump) for entry in entries]
+        self._cards: dict[str, ViewCard] = {}
+        self._entries = {entry.id: entry for entry in entries}
+        self.views = pmui.MultiChoice(
+            label="views",
+            options={self._title(entry): entry.id for entry in entries},
+            value=[name for name in views or self._default_views() if name in self._entries],
+            chip=True,
+            sizing_mode="stretch_width",
+            margin=(8, 4, 0, 4),
+        )
+        self._plugins = plugins
+        self._grid = pmui.Grid(container=True, spacing=2, sizing_mode="stretch_width", margin=(8, 0, 0, 0))
+        self.views.param.watch(lambda _: self._show_views(), "value")
         self.player = EpochPlayer(sizing_mode="stretch_width", styles={"flex": "1 1 560px"}, margin=(6, 4))
         # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
         self.player.param.watch(lambda event: setattr(self.cursor, "index", event.new), "index")
@@ -74,6 +90,40 @@ class Explore:
         """The variant at the cursor."""
         return self._variants.get(self.cursor.variant)
 
+    @property
+    def cards(self) -> list[ViewCard]:
+        """The views that are shown."""
+        return [self._card(name) for name in self.views.value]
+
+    def _card(self, name: str) -> ViewCard:
+        if name not in self._cards:
+            card = self._cards[name] = ViewCard(self._entries[name], self._plugins, self.choose)
+            if self.variant is not None:
+                card.show(self.variant, self.cursor.probe, self.cursor.epoch)
+        return self._cards[name]
+
+    def _title(self, entry: Provided) -> str:
+        """Return a view's title, with its id where two have the same."""
+        alike = sum(other.item.title == entry.item.title for other in self._entries.values()) > 1
+        return f"{entry.item.title} ({entry.id})" if alike else str(entry.item.title)
+
+    def _default_views(self) -> Sequence[str]:
+        variant = next(iter(self._variants.values()), None)
+        return (variant.family.base.default_views if variant is not None else ()) or tuple(self._entries)
+
+    def _show_views(self) -> None:
+        """Lay the chosen views out. One that was away is shown anew: it has not followed meanwhile."""
+        for name in set(self._cards) - set(self.views.value):
+            del self._cards[name]
+        self._grid[:] = [pmui.Grid(card.panel, size={"xs": 12, "lg": 6}) for card in self.cards]
+
+    def choose(self, chosen: Mapping[str, Any]) -> None:
+        """Follow a click in a view: go to an epoch, and set the controls of that name in every view."""
+        if "epoch" in chosen:
+            self.cursor.jump(chosen["epoch"])
+        for card in self.cards:
+            card.choose(chosen)
+
     def panel(self) -> Any:
         """Return the page's content."""
         if not self._variants:
@@ -92,18 +142,12 @@ class Explore:
             margin=0,
             sx=STICKY,
         )
-        grid = pmui.Grid(
-            *(pmui.Grid(card.panel, size={"xs": 12, "lg": 6}) for card in self.cards),
-            container=True,
-            spacing=2,
-            sizing_mode="stretch_width",
-            margin=(14, 0, 0, 0),
-        )
+        self._show_views()
         broken = [
             pmui.Alert(f"{row.name}: {row.error}", severity="warning", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
             for row in self.workspace.broken_variants()
         ]
-        return pn.Column(bar, *broken, grid, sizing_mode="stretch_width", margin=(14, 14))
+        return pn.Column(bar, *broken, self.views, self._grid, sizing_mode="stretch_width", margin=(14, 14))
 
     def _unique(self, name: str) -> bool:
         short = name.partition("/")[2]
@@ -133,7 +177,7 @@ class Explore:
             if earlier is not None:
                 self.cursor.jump(earlier)
         self.player.param.update(epochs=epochs, index=self.cursor.index)
-        for card in self.cards:
+        for card in self._cards.values():
             card.show(variant, self.cursor.probe, self.cursor.epoch)
 
 

@@ -47,6 +47,7 @@ class Output:
         chunk: axes along which it is read one index at a time (one neuron's map is one small read).
         packed: store as integers of this type with ``scale_factor`` and ``add_offset`` (CF conventions);
             the error is at most half of ``scale_factor``.
+        citation: the source of its formula, where that is another one than the analyzer's.
     """
 
     dims: tuple[str, ...]
@@ -56,6 +57,7 @@ class Output:
     index_base: Mapping[str, int] = field(default_factory=dict)
     chunk: tuple[str, ...] = ()
     packed: Literal["int16", "int8"] | None = None
+    citation: str = ""
 
 
 class Forward(Protocol):
@@ -216,6 +218,9 @@ class Instrument(ABC):
     """``[a-z][a-z0-9_]*``, unique within the plug-in."""
     title: ClassVar[str] = ""
     description: ClassVar[str]
+    """One sentence; formulas, conventions and caveats belong to the docstring of the class."""
+    citation: ClassVar[str] = ""
+    """Where the formulas are from, and what is ours."""
     version: ClassVar[int] = 1
     """Raise it when the numbers change: what was stored before is then stale."""
 

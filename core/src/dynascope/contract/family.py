@@ -62,6 +62,14 @@ class Family(ABC):
     default_probe: ClassVar[str]
     """The probe that analysis uses when none is named."""
 
+    default_views: ClassVar[tuple[str, ...]] = ()
+    """The views that tell the family's story, ``"<plug-in>.<view>"``, in the order in which they are shown at first;
+    by default all that can be drawn."""
+
+    phases: ClassVar[str] = ""
+    """The analyzer over the series whose arrays ``phase``, ``phase_start`` and ``phase_end`` divide a training:
+    every view over the epochs carries them as bands."""
+
     row_facts: ClassVar[tuple[str, ...]] = ()
     """What ``rows`` states of each row of a probe. By these names, instruments serve every family:
     ``"label"`` (the right class), ``"train"`` and ``"test"`` (1 where the row is in that split, else 0)."""

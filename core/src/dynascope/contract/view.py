@@ -21,7 +21,11 @@ class Frame(Protocol):
         epoch: the epoch to draw.
         epochs: the epochs that have every array the view reads.
         controls: an instance of the view's controls, or None.
+        variant_name: of the variant that is looked at: its coordinate on the axis ``variant``.
     """
+
+    @property
+    def variant_name(self) -> str: ...
 
     @property
     def epoch(self) -> int: ...
@@ -33,7 +37,11 @@ class Frame(Protocol):
     def controls(self) -> Any: ...
 
     def read(self, array: str, epoch: int | None = None, **at: int | str) -> xr.DataArray:
-        """Return an array at the frame's epoch (or another), at the given coordinates: ``neuron=5``."""
+        """Return an array at the frame's epoch (or another), at the given coordinates: ``neuron=5``.
+
+        What is measured over the series is one array for all epochs; what is measured over variants is that of the
+        newest comparison.
+        """
 
     def series(self, array: str, **at: int | str) -> xr.DataArray:
         """Return an array at every epoch, with ``epoch`` as its first axis."""
@@ -60,9 +68,13 @@ class View:
             host then moves the drawn picture by replacing these columns alone. A view without it is drawn again.
         reads: the arrays it needs, and ``"metrics"`` for the training metrics: what decides whether it is offered.
         controls: a ``param.Parameterized`` class. A parameter named like an axis of an array that the view
-            reads (``neuron``) ranges over that axis; one with ``allow_None`` leaves the choice to the view until a
-            number is given.
-        series: the horizontal axis is the epoch: the host adds the epoch line and jumps where it is clicked.
+            reads ranges over that axis: a number (``neuron``) gets its bounds, one with ``allow_None`` leaves the
+            choice to the view until a number is given; a ``Selector`` (``site``) gets its names.
+        pick: returns what a click at a point of the picture chooses, ``{axis: coordinate}``, given the frame and the
+            point on the picture's axes: the host sets the controls of that name in all views (``neuron``), and goes
+            to the checkpoint nearest to an ``epoch``. Empty where there is nothing.
+        series: the horizontal axis is the epoch: the host adds the epoch line and the phases, and jumps where it is
+            clicked.
         description: what one is looking at.
     """
 
@@ -72,5 +84,6 @@ class View:
     reads: tuple[str, ...]
     columns: Callable[[Frame], Mapping[str, Any]] | None = None
     controls: type[param.Parameterized] | None = None
+    pick: Callable[[Frame, float, float], Mapping[str, int | str]] | None = None
     series: bool = False
     description: str = ""

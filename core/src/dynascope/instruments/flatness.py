@@ -32,13 +32,12 @@ class Flatness(Analyzer):
 
     With L the mean cross-entropy of the training rows of the probe: the change is ``L(w + r d) - L(w)``, and the
     curvature along d is ``(L(w + r d) - 2 L(w) + L(w - r d)) / r^2``, which tends to d' H d as r becomes small.
-
-    Source: Li et al. 2018 (arXiv 1712.09913), section 4, for filter normalisation.
     """
 
     name = "flatness"
     title = "Flatness"
     description = "Change and curvature of the train loss along random directions scaled to each weight's norm."
+    citation = "Li et al. 2018 (arXiv 1712.09913), section 4, for filter normalisation."
     reads = (ForwardPass(), AllWeights(), LABEL, TRAIN)
     parameters = {"directions": 3, "seed": 0, "normalisation": "tensor", "radii": "0.03 0.1 0.3"}
     outputs = {

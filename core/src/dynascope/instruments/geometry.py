@@ -31,14 +31,15 @@ class RepresentationGeometry(Analyzer):
 
     Where every row has the same activation, up to ``constant_share`` of its power, the site is constant: what
     rounding leaves of variance there says nothing, and all but the centroids is NaN.
-
-    Source: after the manifold geometry of Chung, Lee and Sompolinsky 2018 (Phys. Rev. X 8, 031003), in the form of
-    the MIScope workbench; Fisher 1936.
     """
 
     name = "representation_geometry"
     title = "Representation geometry"
     description = "Class centroids, radii, dimensionality, signal-to-noise and Fisher ratios of the residual stream."
+    citation = (
+        "After the manifold geometry of Chung, Lee and Sompolinsky 2018 (Phys. Rev. X 8, 031003), in the form of "
+        "the MIScope workbench; Fisher 1936."
+    )
     reads = (*SITES, LABEL)
     parameters = {"constant_share": 1e-9}
     outputs = {

@@ -25,14 +25,15 @@ class Graduation(SeriesAnalyzer):
     A row that is wrong at the last checkpoint has not graduated: its epoch is NaN, and so is whatever would need it.
     Quantiles are of the rows that have; with the share of those that have, they say all. How often a row was right
     and then wrong at the next checkpoint is counted too; between checkpoints nothing is seen.
-
-    Source: the events of forgetting are those of Toneva et al. 2019 (arXiv 1812.05159); graduation after the MIScope
-    workbench, which asks for three checkpoints in a row in place of all that follow.
     """
 
     name = "graduation"
     title = "Graduation"
     description = "First checkpoint from which on each row of the probe is answered right, by split and class."
+    citation = (
+        "The events of forgetting are those of Toneva et al. 2019 (arXiv 1812.05159); graduation after the "
+        "MIScope workbench, which asks for three checkpoints in a row in place of all that follow."
+    )
     reads = (CORRECT, LABEL, TRAIN, SPLIT, CLASSES)
     outputs = {
         "row": Output(("row",), "int32", "1", "row of the probe"),

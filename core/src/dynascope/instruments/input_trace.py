@@ -24,14 +24,15 @@ class InputTrace(Analyzer):
 
     The split ``test`` is what is not trained on. Losses are ``log(1 + sum_j exp(z_j - z_y))`` over the wrong classes
     j, in float64: that is the cross-entropy, and keeps its digits near 1e-8 and below.
-
-    Source: the loss is that of Nanda et al. 2023 (arXiv 2301.05217), in nats; the margin is the usual one of
-    multi-class classification (Crammer and Singer 2001).
     """
 
     name = "input_trace"
     title = "Input trace"
     description = "What the model answers to each row of the probe, with margin, confidence and loss."
+    citation = (
+        "The loss is that of Nanda et al. 2023 (arXiv 2301.05217), in nats; the margin is the usual one of multi- "
+        "class classification (Crammer and Singer 2001)."
+    )
     reads = (LOGITS, LABEL, TRAIN)
     outputs = {
         "row": Output(("row",), "int32", "1", "row of the probe"),

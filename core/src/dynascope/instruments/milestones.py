@@ -29,14 +29,15 @@ class Milestones(SeriesAnalyzer):
     They are read off the training metrics, at every epoch that was measured. The test loss begins within a hundredth
     of chance, on either side: a dip below it in the first epochs is no milestone, hence ``settled_share``. The end of
     memorisation, the smallest excluded train loss, is not here: it needs the frequencies of a task.
-
-    Source: the rules for the phases of Nanda et al. 2023 (arXiv 2301.05217) that a public replication registered
-    before it looked.
     """
 
     name = "milestones"
     title = "Milestones"
     description = "First epochs at which train accuracy, test loss and test accuracy pass their thresholds."
+    citation = (
+        "The rules for the phases of Nanda et al. 2023 (arXiv 2301.05217) that a public replication registered "
+        "before it looked."
+    )
     reads = (METRICS, CLASSES)
     parameters = {"train_accuracy": 0.99, "test_accuracy": 0.99, "settled_share": 0.5}
     outputs = {

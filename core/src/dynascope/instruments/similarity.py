@@ -27,13 +27,12 @@ class LinearCKA(SeriesAnalyzer):
     ``||X^T Y||^2 / (||X^T X|| ||Y^T Y||)`` in Frobenius norms. It is 1 where one is a rotation, reflection or
     multiple of the other. The examples that are compared are the classes, by their mean representation, and not the
     rows of the probe: what differs within a class does not count.
-
-    Source: Kornblith et al. 2019 (arXiv 1905.00414), section 3.
     """
 
     name = "linear_cka"
     title = "Similarity of checkpoints (linear CKA)"
     description = "Linear centred kernel alignment of the class centroids between every two checkpoints."
+    citation = "Kornblith et al. 2019 (arXiv 1905.00414), section 3."
     reads = (SITE, CENTROID, CONSTANT)
     outputs = {
         "site": Output(("site",), "str", "1", "place in the model, by the family's common name"),

@@ -30,14 +30,15 @@ class WeightSpectra(Analyzer):
     that a family keeps apart are measured apart. Vectors (biases) have a size and no spectrum. Singular values come
     from a singular value decomposition in float64: from the eigenvalues of the Gram matrix, which take half the time,
     those below 1e-8 of the largest would be noise.
-
-    Source: both participation ratios are in use under that name; effective rank: Roy and Vetterli 2007 ("The
-    effective rank: a measure of effective dimensionality"); stable rank: Rudelson and Vershynin 2007.
     """
 
     name = "weight_spectra"
     title = "Weight spectra"
     description = "Singular values, participation ratios, effective and stable rank and norms of all weights."
+    citation = (
+        'Both participation ratios are in use under that name; effective rank: Roy and Vetterli 2007 ("The '
+        'effective rank: a measure of effective dimensionality"); stable rank: Rudelson and Vershynin 2007.'
+    )
     reads = (AllWeights(),)
     outputs = {
         "weight": Output(("weight",), "str", "1", "name in the checkpoint, sorted"),

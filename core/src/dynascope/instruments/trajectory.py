@@ -30,14 +30,15 @@ class ParameterTrajectory(SeriesAnalyzer):
     out, and is NaN.
 
     The components of a random walk look orderly too: the first explains 61 % of a long one.
-
-    Source: Li et al. 2018 ("Visualizing the loss landscape of neural nets", section 7) for the components; Antognini
-    and Sohl-Dickstein 2018 for those of random walks.
     """
 
     name = "parameter_trajectory"
     title = "Parameter trajectory"
     description = "Principal components, velocity, distance from the start and direction of the weights over training."
+    citation = (
+        'Li et al. 2018 ("Visualizing the loss landscape of neural nets", section 7) for the components; '
+        "Antognini and Sohl-Dickstein 2018 for those of random walks."
+    )
     reads = (AllWeights(),)
     parameters = {"components": 10, "group_depth": 3}
     outputs = {

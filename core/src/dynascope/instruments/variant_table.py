@@ -21,14 +21,12 @@ SPLITS = ("train", "test")
 
 
 class VariantTable(VariantsAnalyzer):
-    """Milestones, and the last losses and accuracies that were measured, of each variant.
-
-    Source: the milestones are those of ``general.milestones``, with its thresholds.
-    """
+    """Milestones, and the last losses and accuracies that were measured, of each variant."""
 
     name = "variant_table"
     title = "Variant table"
     description = "Milestones and last losses and accuracies of several variants."
+    citation = "The milestones are those of ``general.milestones``, with its thresholds."
     reads = (METRICS, MILESTONE, REACHED, EPOCH_REACHED)
     outputs = {
         "milestone": Output(("milestone",), "str", "1", "its name"),

@@ -102,14 +102,17 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
             return {name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()}
 
     @_followed
-    def first_coordinate(self, analyzer: str, axis: str) -> int | None:
-        """Return the first coordinate of an axis of whole numbers; None for an axis of another kind."""
+    def coordinates(self, analyzer: str, axis: str) -> np.ndarray[Any, Any]:
+        """Return the coordinates of an axis.
+
+        Raises:
+            ArtifactError: the analyzer was never run.
+        """
         unit = self._any(analyzer)
         if unit is None:
-            return None
+            raise ArtifactError(f"{analyzer} has not been computed (in {self.folder}); run `dynascope analyze`.")
         with open_trusted(unit.path) as file:
-            scale = file[f"{unit.place}/{analyzer}/{axis}"]
-            return int(scale[0]) if scale.dtype.kind in "iu" and len(scale) else None
+            return np.asarray(_values(file[f"{unit.place}/{analyzer}/{axis}"]))
 
     @_followed
     def read(self, array: str, epoch: int | None = None, **at: int | str) -> xr.DataArray:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dynascope.contract.view import Frame, View
+from dynascope.style import TEST_COLOUR, TRAIN_COLOUR
 
-__all__ = ["LOSSES", "TEST_COLOUR", "TRAIN_COLOUR"]
+__all__ = ["LOSSES"]
 
-TRAIN_COLOUR = "#0072b2"
-TEST_COLOUR = "#d55e00"
 MOST_POINTS = 2_000
 """Curves are thinned to about this many points, each of them a real epoch: a screen shows no more."""
 

@@ -18,14 +18,12 @@ BY_FREQUENCY = {"frequency": 1}
 
 
 class EmbeddingFrequencies(Analyzer):
-    """Fourier components of the embedding over the number tokens.
-
-    Source: Nanda et al. 2023, section 4.1; the Gini coefficient as in section 5.1.
-    """
+    """Fourier components of the embedding over the number tokens."""
 
     name = "embedding_frequencies"
     title = "Dominant embedding frequencies"
     description = "Norm over the model dimension of each Fourier component of the embedding of the number tokens."
+    citation = "Nanda et al. 2023, section 4.1; the Gini coefficient as in section 5.1."
     version = 2
     needs = ("cyclic_group",)
     reads = ("embedding",)
@@ -37,17 +35,17 @@ class EmbeddingFrequencies(Analyzer):
 
 
 class NeuronFrequencies(Analyzer):
-    """Which neurons respond to which single frequency.
-
-    Source: Nanda et al. 2023, section 4.2 and appendix; key frequencies by clusters of neurons with a share of
-    at least ``cluster_share`` and a floor of ``cluster_floor`` of the live neurons, so that a few stray neurons
-    make no key frequency.
-    """
+    """Which neurons respond to which single frequency."""
 
     name = "neuron_frequencies"
     title = "Neuron frequency clusters"
     description = (
         "Share of each neuron's variance over the pairs (a, b) that a single frequency explains, and clusters by it."
+    )
+    citation = (
+        "Nanda et al. 2023, section 4.2 and appendix; key frequencies by clusters of neurons with a share of at "
+        "least ``cluster_share`` and a floor of ``cluster_floor`` of the live neurons, so that a few stray "
+        "neurons make no key frequency."
     )
     version = 2
     needs = ("cyclic_group",)

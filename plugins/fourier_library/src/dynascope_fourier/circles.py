@@ -38,13 +38,14 @@ class ClassCircles(Analyzer):
     ``(v1 + v2) v2 / v1`` of their shares of the whole variance: it is small by design where there are several
     frequencies. The second is the largest ``|mean_c exp(i (theta_c - 2 pi k c / p))|^2`` of the angles about that
     circle's centre: 1 where the classes go around it evenly in steps of k.
-
-    Source: the planes after Nanda et al. 2023 (arXiv 2301.05217), section 4; the circle by least squares: Kasa 1976.
     """
 
     name = "class_circles"
     title = "Class circles"
     description = "How circular the class centroids of each site are, per frequency and in two principal components."
+    citation = (
+        "The planes after Nanda et al. 2023 (arXiv 2301.05217), section 4; the circle by least squares: Kasa 1976."
+    )
     needs = ("cyclic_group",)
     reads = (SITE, CLASS, CENTROID, CONSTANT)
     outputs = {

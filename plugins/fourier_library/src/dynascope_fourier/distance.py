@@ -25,14 +25,15 @@ class DistanceIrrelevance(Analyzer):
     of a - b, as for the algorithm "pizza", whose logits carry |cos(w (a - b) / 2)|; and 1 where a - b says nothing, as
     for "clock". Two forms are in use: the text of the paper takes the logit of the right class, its table the largest
     logit of a wrong one. Logits are taken as they are; a constant that is added to all classes of a pair counts.
-
-    Source: Zhong et al. 2023 (arXiv 2306.17844), section 4.2; the second form from its code. For even p, where a + b
-    and a - b do not name a pair, deviations at one distance are over its p pairs.
     """
 
     name = "distance_irrelevance"
     title = "Distance irrelevance"
     description = "How little the right logit, and the largest wrong one, depend on a - b."
+    citation = (
+        "Zhong et al. 2023 (arXiv 2306.17844), section 4.2; the second form from its code. For even p, where a + "
+        "b and a - b do not name a pair, deviations at one distance are over its p pairs."
+    )
     needs = ("cyclic_group",)
     reads = (LOGITS, LABEL)
     probe_axes = ("a", "b")

@@ -28,14 +28,15 @@ class NeuronDynamics(SeriesAnalyzer):
     checkpoint. It has settled from the first checkpoint on from which that frequency is its best, whatever its share.
     Switches of the best frequency count what a neuron without any frequency does by chance too; those of the cluster
     count only the ways from one cluster to another, with any time outside of clusters between.
-
-    Source: clusters as in Nanda et al. 2023 (arXiv 2301.05217), section 4.2; switches and commitment after the MIScope
-    workbench, which takes 3 / floor(p / 2) for the share of a commitment.
     """
 
     name = "neuron_dynamics"
     title = "Neuron dynamics"
     description = "Switches of each neuron's best frequency, and the epochs at which it settles and commits."
+    citation = (
+        "Clusters as in Nanda et al. 2023 (arXiv 2301.05217), section 4.2; switches and commitment after the "
+        "MIScope workbench, which takes 3 / floor(p / 2) for the share of a commitment."
+    )
     reads = (BEST, CLUSTER)
     parameters = {"cluster_share": NeuronFrequencies.parameters["cluster_share"]}
     outputs = {
@@ -89,14 +90,15 @@ class FrequencyGroups(SeriesAnalyzer):
     """The clusters of neurons of each frequency over training, and the frequencies that do not last.
 
     A frequency is transient where it was a key frequency of some checkpoint, and is not of the last one.
-
-    Source: clusters as in Nanda et al. 2023 (arXiv 2301.05217), section 4.2; transient frequencies after the MIScope
-    workbench, with the rule for key frequencies in place of its own two thresholds.
     """
 
     name = "frequency_groups"
     title = "Frequency groups"
     description = "Neurons in, joining and leaving the cluster of each frequency, and which frequencies are transient."
+    citation = (
+        "Clusters as in Nanda et al. 2023 (arXiv 2301.05217), section 4.2; transient frequencies after the "
+        "MIScope workbench, with the rule for key frequencies in place of its own two thresholds."
+    )
     reads = (CLUSTER, CLUSTER_SIZE, LIVE, KEY)
     parameters = dict(NeuronFrequencies.parameters)
     outputs = {

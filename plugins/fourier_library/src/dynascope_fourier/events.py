@@ -62,13 +62,14 @@ class Events(SeriesAnalyzer):
     have not come down.
 
     Rows are sorted by epoch, kind and frequency; a training without events has none.
-
-    Source: clusters and phases after Nanda et al. 2023 (arXiv 2301.05217); the rules are ours, and in ``parameters``.
     """
 
     name = "events"
     title = "Events"
     description = "What happens in the training, one row an event: epoch, kind, subject, value and rule."
+    citation = (
+        "Clusters and phases after Nanda et al. 2023 (arXiv 2301.05217); the rules are ours, and in ``parameters``."
+    )
     reads = (
         *(METRICS, CLUSTER_SIZE, LIVE, BOUNDARY, BOUNDARY_EPOCH, BOUNDARY_VALUE),
         *(MILESTONE, MEASURED, MILESTONE_EPOCH),

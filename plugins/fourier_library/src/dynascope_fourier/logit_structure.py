@@ -23,14 +23,15 @@ class LogitStructure(Analyzer):
 
     The logits are centred over the classes, which changes no probability. The directions cos(w_k (a + b - c)) are
     orthogonal, so that shares of variance add up.
-
-    Source: Nanda et al. 2023 (arXiv 2301.05217), section 4 and appendix; the rule for key frequencies is that of
-    Chughtai et al. 2023 (arXiv 2302.03025).
     """
 
     name = "logit_structure"
     title = "Structure of the logits"
     description = "Norms of the logits' two-dimensional Fourier components, and the share of each cos(w_k (a + b - c))."
+    citation = (
+        "Nanda et al. 2023 (arXiv 2301.05217), section 4 and appendix; the rule for key frequencies is that of "
+        "Chughtai et al. 2023 (arXiv 2302.03025)."
+    )
     needs = ("cyclic_group",)
     reads = (Logits(),)
     probe_axes = ("a", "b")

@@ -45,14 +45,15 @@ class Phases(SeriesAnalyzer):
 
     Both excluded losses are judged; ``excluded`` says which of them bounds the phases. Without all frequencies it is
     the paper's curve, and needs no key frequencies.
-
-    Source: the phases are those of Nanda et al. 2023 (arXiv 2301.05217), section 5.2, who set them by eye; the rules
-    are those that a public replication registered before it looked.
     """
 
     name = "phases"
     title = "Phases"
     description = "Where memorisation ends, and where cleanup starts and ends, by rule; and the phase at each epoch."
+    citation = (
+        "The phases are those of Nanda et al. 2023 (arXiv 2301.05217), section 5.2, who set them by eye; the "
+        "rules are those that a public replication registered before it looked."
+    )
     reads = (MILESTONE, *OF_MILESTONES.values(), *EXCLUDED.values(), SPLIT, KEY)
     parameters = {"excluded": "all", "rise": 2.0}
     outputs = {

@@ -34,14 +34,15 @@ class ProgressMeasures(Analyzer):
     ``excluded_loss_all``. The three-dimensional form takes away the direction cos(w_k (a + b - c)) alone.
 
     Key frequencies are those of the last checkpoint, so that all checkpoints are measured against the same circuit.
-
-    Source: Nanda et al. 2023 (arXiv 2301.05217), section 5.1, and its code for the form in three dimensions and for
-    all frequencies.
     """
 
     name = "progress_measures"
     title = "Progress measures"
     description = "Loss, accuracy, restricted loss and excluded loss of train, test and all pairs."
+    citation = (
+        "Nanda et al. 2023 (arXiv 2301.05217), section 5.1, and its code for the form in three dimensions and for "
+        "all frequencies."
+    )
     needs = ("cyclic_group",)
     reads = (Logits(), Rows("label"), Rows("train"), Rows("test"), KEY)
     probe_axes = ("a", "b")

@@ -23,6 +23,7 @@ class NeuronActivations(Analyzer):
     title = "Neuron activation maps"
     version = 2
     description = "Activation of each neuron after its non-linearity, at the answer position, over the pairs (a, b)."
+    citation = "Nanda et al. 2023 (arXiv 2301.05217), section 4.2, look at neurons in this way."
     reads = ("neurons",)
     probe_axes = ("a", "b")
     outputs = {

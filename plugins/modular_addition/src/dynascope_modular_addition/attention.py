@@ -18,14 +18,12 @@ BY_FREQUENCY = {"frequency": 1}
 
 
 class AttentionPatterns(Analyzer):
-    """The attention of every head from ``=`` to each token, on every pair.
-
-    Source: Nanda et al. 2023 (arXiv 2301.05217), section 4.2; shares of frequencies as for neurons.
-    """
+    """The attention of every head from ``=`` to each token, on every pair."""
 
     name = "attention_patterns"
     title = "Attention patterns"
     description = "Attention of each head from the answer position to each token, over the pairs (a, b)."
+    citation = "Nanda et al. 2023 (arXiv 2301.05217), section 4.2; shares of frequencies as for neurons."
     needs = ("cyclic_group", "one_layer_transformer")
     reads = ("attention_pattern",)
     probe_axes = ("a", "b")
@@ -59,13 +57,12 @@ class AttentionFrequencies(Analyzer):
 
     The query at ``=`` is the same for every pair, so the score is a function of one token, ``q_= . K(t)``. Two heads
     of one frequency may have opposite signs.
-
-    Source: Nanda et al. 2023 (arXiv 2301.05217), section 4.2 and appendix.
     """
 
     name = "attention_frequencies"
     title = "Attention frequencies"
     description = "Fourier components of each head's attention score from the answer position over the number tokens."
+    citation = "Nanda et al. 2023 (arXiv 2301.05217), section 4.2 and appendix."
     needs = ("cyclic_group", "one_layer_transformer")
     reads = ("embedding", "position_embedding", "query", "query_bias", "key")
     outputs = {

@@ -96,6 +96,15 @@ class ModularAddition1Layer(Family):
     }
     draws = frozenset({"seed", "data_seed"})
     default_probe = "full_grid"
+    default_views = (
+        "fourier.progress_losses",
+        "fourier.cluster_sizes",
+        "fourier.embedding_spectrum_over_training",
+        "fourier.neuron_clusters",
+        "modular_addition.neuron_map",
+        "fourier.class_circle",
+    )
+    phases = "fourier.phases"
     row_facts = ("label", "train", "test")
 
     def init(self, config: Config) -> dict[str, Tensor]:

@@ -41,14 +41,15 @@ class GradientEnergy(Analyzer):
     The energy of a frequency is the sum over features of the squared components at its cosine and sine. Two spectra
     agree by the cosine of their amplitudes, ``sum_k sqrt(share_k share'_k)``: 1 where they are the same, 0 where no
     frequency is in both. Energies of different sites have different units; shares and agreement have none.
-
-    Source: after the gradient energies of the MIScope workbench, which multiplies W_E with the gradient at W_in
-    directly: a path on which no number reaches a neuron of this architecture.
     """
 
     name = "gradient_energy"
     title = "Gradient energy"
     description = "Energy per frequency of the train loss' gradient at each weight, and agreement between weights."
+    citation = (
+        "After the gradient energies of the MIScope workbench, which multiplies W_E with the gradient at W_in "
+        "directly: a path on which no number reaches a neuron of this architecture."
+    )
     needs = ("cyclic_group", "one_layer_transformer")
     reads = (*PATHS, "position_embedding", "query_bias", "attention_pattern", *(Gradient(site, OVER) for site in PATHS))
     parameters = {"loss_over": "train"}

@@ -28,13 +28,12 @@ class NeuronLogitFrequencies(Analyzer):
 
     The residual is the share of W_L's Frobenius norm outside the cosines and sines of the key frequencies, those of
     the last checkpoint: where it is small, W_L has rank two for each of them.
-
-    Source: Nanda et al. 2023 (arXiv 2301.05217), section 4.1 and equation 2; Gini coefficient as in section 5.1.
     """
 
     name = "neuron_logit_frequencies"
     title = "Dominant frequencies of the neuron-logit map"
     description = "Norm over the neurons of each Fourier component of W_L = W_out W_U, and what key frequencies leave."
+    citation = "Nanda et al. 2023 (arXiv 2301.05217), section 4.1 and equation 2; Gini coefficient as in section 5.1."
     needs = ("cyclic_group", "one_layer_transformer")
     reads = ("neuron_output", "unembedding", KEY)
     parameters = {"key_norm": KEY_NORM}
@@ -63,13 +62,12 @@ class EffectiveNeuronWeights(Analyzer):
     ``sum_h A_h W_E W_V^h W_O^h W_in``, with A_h the mean attention of the head from ``=`` to a number token. Its output
     weight is W_out W_U. Both are written as ``amplitude cos(w_k t + phase)``. A neuron that computes its part of
     cos(w_k (a + b - c)) has an output phase of twice its input phase.
-
-    Source: He et al. 2026 (arXiv 2602.16849), for networks whose tokens reach the neurons directly.
     """
 
     name = "effective_neuron_weights"
     title = "Effective neuron weights"
     description = "Amplitude and phase, by frequency, of each neuron's weights on the path from numbers to logits."
+    citation = "He et al. 2026 (arXiv 2602.16849), for networks whose tokens reach the neurons directly."
     needs = ("cyclic_group", "one_layer_transformer")
     reads = (
         "embedding",

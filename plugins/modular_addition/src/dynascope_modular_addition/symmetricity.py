@@ -29,13 +29,12 @@ class GradientSymmetricity(Analyzer):
     triples are a few products of matrices: from the class through W_U and the neurons that fire to the stream, through
     W_O to each head, and from there to the two embeddings through values and through scores. Attention and the
     firing neurons are those of the shared pass. The neurons are ReLUs.
-
-    Source: Zhong et al. 2023 (arXiv 2306.17844), section 4.1; the triples as in its code.
     """
 
     name = "gradient_symmetricity"
     title = "Gradient symmetricity"
     description = "Mean cosine between the gradients of logit c at the embeddings of a and of b, over drawn triples."
+    citation = "Zhong et al. 2023 (arXiv 2306.17844), section 4.1; the triples as in its code."
     needs = ("cyclic_group", "one_layer_transformer")
     reads = (
         *("embedding", "position_embedding", "query", "query_bias", "key", "value", "attention_output"),

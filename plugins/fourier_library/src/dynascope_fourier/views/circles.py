@@ -9,8 +9,8 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope.style import GREY, colour_bar
 from dynascope_fourier.basis import component_frequencies, fourier_basis
-from dynascope_fourier.views.style import GREY, colour_bar
 
 __all__ = ["CLASS_CIRCLE", "frequency_plane"]
 
@@ -26,11 +26,7 @@ CYCLIC = "cet_cyclic_protanopic_deuteranopic_bwyk_16_96_c31"
 class PlaneChoice(param.Parameterized):
     """Which centroids are shown, and in which plane."""
 
-    site = param.Selector(
-        default="stream_after_mlp",
-        objects=["stream_after_embedding", "stream_after_attention", "stream_after_mlp"],
-        doc="place in the model",
-    )
+    site = param.Selector(default="stream_after_mlp", objects=["stream_after_mlp"], doc="place in the model")
     frequency = param.Integer(
         None,
         bounds=(1, None),

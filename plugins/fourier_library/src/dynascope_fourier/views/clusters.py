@@ -9,7 +9,8 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope_fourier.views.style import GREY, LINES, colour_bar, curve_at_checkpoints, frequency_ticks
+from dynascope.style import GREY, LINES, colour_bar, curve_at_checkpoints
+from dynascope_fourier.views.style import frequency_ticks
 
 __all__ = ["CLUSTER_SIZES", "NEURON_CLUSTERS"]
 
@@ -74,15 +75,23 @@ def move_neuron_clusters(frame: Frame) -> Mapping[str, Any]:
     return {"share/image": [np.ascontiguousarray(shares)], "size/size": _cluster_labels(frame)}
 
 
+def pick_neuron(frame: Frame, x: float, y: float) -> Mapping[str, int]:
+    """Return the neuron and the frequency at a point."""
+    order, rank, k = _final_order(frame), round(x), round(y)
+    inside = 0 <= rank < len(order) and 1 <= k <= frame.read(FRACTION).sizes["frequency"]
+    return {"neuron": int(order[rank]), "frequency": k} if inside else {}
+
+
 NEURON_CLUSTERS = View(
     "neuron_clusters",
     "Neuron clusters by frequency",
     draw_neuron_clusters,
     reads=(FRACTION, CLUSTER_SIZE, BEST_FREQUENCY, BEST_SHARE),
     columns=move_neuron_clusters,
+    pick=pick_neuron,
     description=(
         "Share of each neuron's variance over (a, b) that one frequency explains. The numbers at the right count "
-        "the neurons with a share of at least 0.85 at this epoch."
+        "the neurons with a share of at least 0.85 at this epoch. Click a neuron to see its map."
     ),
 )
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dynascope import Frame, View
-from dynascope_fourier.views.style import BAR_COLOUR, GREY, colour_bar, frequency_ticks
+from dynascope.style import BAR_COLOUR, GREY, colour_bar
+from dynascope_fourier.views.style import frequency_ticks
 
 __all__ = ["LOGIT_COMPONENTS", "LOGIT_SHARES"]
 

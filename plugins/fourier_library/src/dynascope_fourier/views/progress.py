@@ -8,8 +8,7 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.training.views import TEST_COLOUR, TRAIN_COLOUR
-from dynascope_fourier.views.style import curve_at_checkpoints
+from dynascope.style import EXCLUDED_COLOUR, RESTRICTED_COLOUR, TEST_COLOUR, TRAIN_COLOUR, curve_at_checkpoints
 
 __all__ = ["PROGRESS_LOSSES"]
 
@@ -22,8 +21,6 @@ EXCLUDED = {
     "all frequencies, 3D": "excluded_loss_all_3d",
     "one frequency, the worst, 3D": "excluded_loss_max_3d",
 }
-RESTRICTED_COLOUR = "#009e73"
-EXCLUDED_COLOUR = "#cc79a7"
 
 
 class Excluded(param.Parameterized):

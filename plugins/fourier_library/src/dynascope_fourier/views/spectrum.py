@@ -10,7 +10,8 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope_fourier.views.style import BAR_COLOUR, colour_bar, epoch_edges, frequency_ticks
+from dynascope.style import BAR_COLOUR, colour_bar, epoch_edges
+from dynascope_fourier.views.style import frequency_ticks
 
 __all__ = ["EMBEDDING_SPECTRUM", "EMBEDDING_SPECTRUM_OVER_TRAINING", "spectrum", "spectrum_over_training"]
 

@@ -9,8 +9,9 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope.style import GREY, colour_bar, whole_ticks
 from dynascope_fourier.views.spectrum import spectrum_over_training
-from dynascope_fourier.views.style import GREY, colour_bar, frequency_ticks, whole_ticks
+from dynascope_fourier.views.style import frequency_ticks
 
 __all__ = ["ATTENTION_PATTERN", "HEAD_FREQUENCIES", "HEAD_FREQUENCIES_OVER_TRAINING"]
 

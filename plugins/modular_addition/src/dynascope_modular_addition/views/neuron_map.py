@@ -9,7 +9,7 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope_fourier.views.style import colour_bar, whole_ticks
+from dynascope.style import colour_bar, whole_ticks
 
 __all__ = ["NEURON_MAP"]
 

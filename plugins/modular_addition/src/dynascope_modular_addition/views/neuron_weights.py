@@ -9,8 +9,8 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope.style import BAR_COLOUR, GREY
 from dynascope_fourier.views.spectrum import spectrum, spectrum_over_training
-from dynascope_fourier.views.style import BAR_COLOUR, GREY
 
 __all__ = ["NEURON_LOGIT_SPECTRUM", "NEURON_LOGIT_SPECTRUM_OVER_TRAINING", "NEURON_PHASES"]
 
