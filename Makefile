@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := $(wildcard requirements*.txt constraints.txt core/pyproject.toml plugins/*/pyproject.toml apps/*/pyproject.toml)
 
-.PHONY: help setup demo workbench test lint docs bench screenshots clean
+.PHONY: help setup demo workbench test lint docs bench screenshots paper clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,12 @@ bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
 
 screenshots: $(READY) ## Take the pictures of the documentation from the workbench
 	$(BIN)/python docs/screenshots.py $(WORKSPACE)
+
+paper: $(READY) ## Train the run of the paper (an hour on two cores; goes on where it stopped), and compare
+	$(BIN)/dynascope init paper
+	$(BIN)/dynascope train modular_addition_1layer --preset nanda --schedule 0:15000:100,15000:40001:500 --workspace paper
+	$(BIN)/dynascope analyze --workspace paper
+	$(BIN)/python docs/paper/compare.py paper $(PAPER)
 
 clean: ## Remove what was built; workspaces stay
 	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache
