@@ -23,7 +23,7 @@ from dynascope.analysis.binding import Activation, Gradient, Logits
 from dynascope.analysis.desk import Desk
 from dynascope.analysis.plan import plan
 from dynascope.executors import Where
-from dynascope.store.units import place_of
+from dynascope.store.stamps import place_of
 
 FAMILY = "modular_addition_1layer"
 MAPS = "modular_addition.neuron_activations/activation"

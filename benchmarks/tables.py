@@ -12,7 +12,8 @@ from dynascope import Output, Workspace, train
 from dynascope.store import units
 from dynascope.store.metrics import COLUMNS
 from dynascope.store.pack import pack
-from dynascope.store.units import Stamp, place_of, write_unit
+from dynascope.store.stamps import Stamp, place_of
+from dynascope.store.units import write_unit
 from dynascope.store.verify import verify_folder
 
 VARIANTS, EPOCHS = 100, 400

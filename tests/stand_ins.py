@@ -8,7 +8,8 @@ import numpy as np
 
 from dynascope import Batch, Step
 from dynascope.plugins.declarations import check_declaration
-from dynascope.store.units import Stamp, write_unit
+from dynascope.store.stamps import Stamp
+from dynascope.store.units import write_unit
 
 STAMP = Stamp(**dict.fromkeys(Stamp._fields, "") | {"place": "00000000", "analyzer": "a.b"})
 

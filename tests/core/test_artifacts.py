@@ -7,8 +7,10 @@ import xarray as xr
 
 from dynascope import ArtifactError, Output, UnknownName
 from dynascope.store.artifacts import Artifacts
+from dynascope.store.hdf5 import Vanished, open_trusted
 from dynascope.store.series import SERIES_FILE
-from dynascope.store.units import Stamp, Stamps, Vanished, list_units, open_trusted, place_of, write_unit
+from dynascope.store.stamps import Stamp, Stamps, place_of
+from dynascope.store.units import list_units, write_unit
 
 OUTPUTS = {
     "map": Output(("neuron", "a"), "float32", "1", "a map", chunk=("neuron",)),
@@ -302,7 +304,7 @@ def test_a_unit_that_is_replaced_just_after_it_was_opened_is_read_as_it_was(arti
         unit.path.unlink(missing_ok=True)
         return file
 
-    monkeypatch.setattr("dynascope.store.units.h5py.File", opened_and_gone)
+    monkeypatch.setattr("dynascope.store.hdf5.h5py.File", opened_and_gone)
     with open_trusted(unit.path) as file:
         assert f"{unit.epoch:08d}" in file
     with pytest.raises(ArtifactError, match="There is no artifact"):
@@ -316,6 +318,6 @@ def test_a_unit_that_vanishes_while_it_is_opened_is_not_called_damaged(artifacts
         unit.path.unlink()
         raise OSError("can't retrieve stat info for file")
 
-    monkeypatch.setattr("dynascope.store.units.h5py.File", opened_too_late)
+    monkeypatch.setattr("dynascope.store.hdf5.h5py.File", opened_too_late)
     with pytest.raises(Vanished, match="was replaced while it was opened"):
         open_trusted(unit.path)

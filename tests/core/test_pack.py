@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 
 from dynascope import ArtifactError, UnknownName, WorkspaceError
+from dynascope.store.hdf5 import open_trusted
 from dynascope.store.pack import pack
-from dynascope.store.units import open_trusted
 
 EMBEDDING = "fourier.embedding_frequencies"
 

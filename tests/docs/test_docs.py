@@ -12,7 +12,7 @@ import pytest
 from dynascope import Workspace, registry
 from dynascope.plugins.discovery import KINDS
 from dynascope.store.metrics import COLUMNS
-from dynascope.store.units import Stamp
+from dynascope.store.stamps import Stamp
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -23,7 +23,8 @@ from dynascope.executors import Where
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Provided, Registry
 from dynascope.store.comparisons import BETWEEN, Comparisons, place_of_variants
-from dynascope.store.units import SERIES, Stamp, list_wholes, parameters_text, place_of, write_unit
+from dynascope.store.stamps import SERIES, Stamp, parameters_text, place_of
+from dynascope.store.units import list_wholes, write_unit
 from dynascope.store.variant import Variant
 
 __all__ = ["Compared", "StoredComparison", "compare", "comparisons_of", "plan_comparisons", "run_comparisons"]

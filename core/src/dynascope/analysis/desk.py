@@ -19,7 +19,8 @@ from dynascope.contract.reads import Activation, AllWeights, ForwardPass, Gradie
 from dynascope.errors import Failure, NotOffered, WorkspaceError
 from dynascope.store.atomic import settle
 from dynascope.store.series import SERIES_FILE
-from dynascope.store.units import Stamp, Unit, write_unit
+from dynascope.store.stamps import Stamp
+from dynascope.store.units import Unit, write_unit
 from dynascope.store.variant import Variant
 
 __all__ = ["Desk"]

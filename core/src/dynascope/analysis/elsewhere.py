@@ -20,7 +20,7 @@ from dynascope.errors import AnalysisFailed, DynascopeError, Failure, WorkspaceE
 from dynascope.executors import Where, opened
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.versions import Versions, check_versions, versions_of
-from dynascope.store.units import SERIES, Stamp, place_of
+from dynascope.store.stamps import SERIES, Stamp, place_of
 from dynascope.store.workspace import Workspace
 
 __all__ = ["Order", "Report", "carry_out", "share_out"]

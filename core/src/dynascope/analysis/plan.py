@@ -17,17 +17,8 @@ from dynascope.contract.reads import Stored
 from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError, CheckpointError, Failure, UnknownName
 from dynascope.plugins.registry import Provided, Registry
-from dynascope.store.units import (
-    SERIES,
-    Stamp,
-    Stamps,
-    Unit,
-    changed_since,
-    list_units,
-    list_wholes,
-    parameters_text,
-    place_of,
-)
+from dynascope.store.stamps import SERIES, Stamp, Stamps, parameters_text, place_of
+from dynascope.store.units import Unit, changed_since, list_units, list_wholes
 from dynascope.store.variant import Variant
 
 __all__ = ["Counts", "Ledger", "Plan", "Sweep", "Task", "chosen_analyzers", "digest_of_all", "plan"]

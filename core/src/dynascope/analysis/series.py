@@ -15,7 +15,9 @@ from dynascope.contract.probe import Batch
 from dynascope.contract.reads import METRICS, AllWeights, Read, Stored, Weight
 from dynascope.errors import ArtifactError, InvalidSetting, NotOffered, UnknownName
 from dynascope.store.artifacts import Artifacts
-from dynascope.store.units import SERIES, Unit, Vanished, place_of
+from dynascope.store.hdf5 import Vanished
+from dynascope.store.stamps import SERIES, place_of
+from dynascope.store.units import Unit
 from dynascope.store.variant import Variant
 
 __all__ = ["StoredSeries", "metrics_until", "read_stored"]

@@ -18,7 +18,8 @@ from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.comparisons import BETWEEN, Comparisons
 from dynascope.store.repair import Deed, remove_units, repair_folder
-from dynascope.store.units import Stamp, stamp_of
+from dynascope.store.stamps import Stamp
+from dynascope.store.units import stamp_of
 from dynascope.store.variant import Variant
 from dynascope.store.verify import Finding, Verification, Wanted, stale_and_orphaned, verify_folder
 from dynascope.store.workspace import Workspace

@@ -13,20 +13,10 @@ import h5py
 import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
+from dynascope.store.hdf5 import Vanished, open_trusted, whole
 from dynascope.store.series import SERIES_FILE, build_series, is_current, opened_series
-from dynascope.store.units import (
-    SERIES,
-    Unit,
-    Vanished,
-    has_units,
-    list_units,
-    list_wholes,
-    open_trusted,
-    place_of,
-    stamp_of,
-    units_at,
-    whole,
-)
+from dynascope.store.stamps import SERIES, place_of
+from dynascope.store.units import Unit, has_units, list_units, list_wholes, stamp_of, units_at
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,7 +11,8 @@ import h5py
 from dynascope.errors import ArtifactError, UnknownName, WorkspaceError
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import publish
-from dynascope.store.units import FORMAT, LIBVER, Unit, Vanished, open_trusted
+from dynascope.store.hdf5 import FORMAT, LIBVER, Vanished, open_trusted
+from dynascope.store.units import Unit
 from dynascope.store.verify import check_unit
 
 __all__ = ["pack"]

@@ -15,7 +15,8 @@ import h5py
 import numpy as np
 
 from dynascope.errors import ArtifactError
-from dynascope.store.units import FORMAT, Unit, open_trusted, publish_hdf5, whole
+from dynascope.store.hdf5 import FORMAT, open_trusted, publish_hdf5, whole
+from dynascope.store.units import Unit
 
 __all__ = ["SERIES_FILE", "build_series", "is_current", "opened_series"]
 

@@ -8,12 +8,9 @@ and what is stale, without opening a file.
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,122 +20,32 @@ import numpy as np
 from dynascope.contract.analyzer import Output
 from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError
-from dynascope.store.atomic import publish
+from dynascope.store.hdf5 import FORMAT, open_trusted, publish_hdf5
+from dynascope.store.stamps import SERIES, Stamp
 
 __all__ = [
-    "SERIES",
-    "OtherFormat",
-    "Stamp",
-    "Stamps",
     "Unit",
-    "Vanished",
     "all_units",
     "changed_since",
     "has_units",
     "list_units",
     "list_wholes",
-    "open_trusted",
-    "place_of",
-    "publish_hdf5",
     "stamp_of",
     "unchecked_digest",
     "units_at",
-    "whole",
     "write_unit",
 ]
 
-FORMAT = 1
-LIBVER = ("v110", "v110")
-"""Bounds that HDF5 1.10 and newer, netCDF-C and h5netcdf can read."""
-DEEPEST = 2
-"""How deep groups lie: ``/<place>/<analyzer>``."""
-SERIES = "series"
-"""The place of what is measured over all checkpoints of a variant."""
+Array = np.ndarray[Any, Any]
+
 FILE_NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.h5")
 WHOLE_NAME = re.compile(r"(series|variants-[0-9a-f]{8})-([0-9a-f]{16})\.h5")
 """Of a unit of several checkpoints, or of several variants."""
-
 PACKED_AT_ONCE = 32_768
 TEXT = h5py.h5t.py_create(h5py.string_dtype(), logical=True)
 PYTHON_TEXT = h5py.h5t.py_create(h5py.string_dtype())
 SCALAR = h5py.h5s.create(h5py.h5s.SCALAR)
-
-Array = np.ndarray[Any, Any]
-
-MOST_TRUSTED = 100_000
-_trusted: set[tuple[Path, int, int, int]] = set()
-"""Files that were checked, as they were: each is checked once."""
-
-
-class Vanished(ArtifactError):
-    """A unit that was listed and is gone: another process has just replaced it. List again."""
-
-
-class OtherFormat(ArtifactError):
-    """A whole file in a format that this version does not read."""
-
-
-class Stamp(NamedTuple):
-    """Everything that decides an analyzer's numbers. Two units with one stamp hold the same arrays.
-
-    Attributes:
-        place: ``place_of`` the checkpoint's epoch, ``SERIES``, or ``variants-`` and a digest of their names.
-        checkpoint_sha256: of the weights; where several checkpoints are measured, of all of theirs.
-        context_sha256: of the facts of the family, of where its sites are, and of the stamps of what is read of other
-            analyzers.
-    """
-
-    family: str
-    family_version: str
-    variant: str
-    place: str
-    analyzer: str
-    analyzer_version: int
-    plugin_version: str
-    parameters: str
-    probe: str
-    probe_sha256: str
-    checkpoint_sha256: str
-    context_sha256: str
-
-    @property
-    def digest(self) -> str:
-        """The first 16 hexadecimal digits of the stamp's SHA-256: what the file's name carries."""
-        shared = {name: value for name, value in self._asdict().items() if name not in PER_CHECKPOINT}
-        return _digest(digest_of(shared), self.place, self.checkpoint_sha256)
-
-
 CORE_AXES = {"epoch": "number of optimizer updates", "variant": "name of the variant"}
-PER_CHECKPOINT = ("place", "checkpoint_sha256")
-
-
-def _digest(shared: str, place: str, checkpoint: str) -> str:
-    return hashlib.sha256(f"{shared} {place} {checkpoint}".encode()).hexdigest()[:16]
-
-
-class Stamps:
-    """The stamps of one analyzer of one variant: they differ in place and checkpoint only.
-
-    A plan compares a hundred thousand of them with what is stored: what they share is digested once, and no stamp is
-    made for a unit that is fresh.
-    """
-
-    def __init__(self, **shared: Any) -> None:
-        self._any = Stamp(**shared, place="", checkpoint_sha256="")
-        self._digest = digest_of(shared)
-
-    def at(self, place: str, checkpoint: str) -> Stamp:
-        """Return the stamp of a place."""
-        return self._any._replace(place=place, checkpoint_sha256=checkpoint)
-
-    def digest(self, place: str, checkpoint: str) -> str:
-        """Return ``at(place, checkpoint).digest``."""
-        return _digest(self._digest, place, checkpoint)
-
-
-def place_of(epoch: int) -> str:
-    """Return the place of a checkpoint, as files and groups are named: ``"00009100"``."""
-    return f"{epoch:08d}"
 
 
 class Unit(NamedTuple):
@@ -303,88 +210,6 @@ def unchecked_digest(group: h5py.Group) -> str:
     return digest_of(contents)
 
 
-@contextmanager
-def publish_hdf5(path: Path, *, settled: bool = True) -> Iterator[h5py.File]:
-    """Yield an HDF5 file in memory; on success, publish it (``settled`` as of ``publish``).
-
-    Made in memory, it is written in one go, and a full disk is an error of ours instead of one inside HDF5.
-    """
-    with h5py.File(path.name, "w", driver="core", backing_store=False, libver=LIBVER, track_order=True) as file:
-        yield file
-        file.flush()
-        image = file.id.get_file_image()
-    with publish(path, settled=settled) as temporary:
-        temporary.write_bytes(image)
-
-
-def whole(dataset: h5py.Dataset, index: Any = ()) -> Any:
-    """Read a dataset or a part of it.
-
-    Raises:
-        ArtifactError: its checksum does not fit.
-    """
-    try:
-        return dataset[index]
-    except OSError as error:
-        raise ArtifactError(
-            f"Artifact {dataset.file.filename} is damaged at {dataset.name}: {error}. "
-            "Delete it and run `dynascope analyze`."
-        ) from None
-
-
-def open_trusted(path: Path) -> h5py.File:
-    """Open an artifact for reading, without locks (published files never change).
-
-    Raises:
-        ArtifactError: the file is missing, damaged, from a newer format, or reaches outside itself (external
-            storage, virtual datasets, soft or external links).
-    """
-    try:
-        before = path.stat()
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise Vanished(f"There is no artifact {path}.") from None
-    except OSError as error:
-        with suppress(OSError):
-            if path.stat().st_ino == before.st_ino:
-                raise ArtifactError(
-                    f"Artifact {path} is damaged: {error}. Delete it and run `dynascope analyze`."
-                ) from None
-        raise Vanished(f"Artifact {path} was replaced while it was opened.") from None
-    try:
-        state = os.fstat(file.id.get_vfd_handle())  # of what was opened: the name may be another file's by now
-        known = (path, state.st_ino, state.st_size, state.st_mtime_ns)
-        if known not in _trusted:
-            _check(file, path)
-            if len(_trusted) >= MOST_TRUSTED:
-                _trusted.clear()
-            _trusted.add(known)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _check(file: h5py.File, path: Path) -> None:
-    version = file.attrs.get("dynascope_format")
-    if version != FORMAT:
-        error = ArtifactError if version is None else OtherFormat
-        raise error(f"Artifact {path} has format {version}; this version of Dynascope reads {FORMAT}.")
-    _refuse_links(file, path)
-
-
-def _refuse_links(group: h5py.Group, path: Path, depth: int = 0) -> None:
-    for name in group:
-        item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-        if isinstance(item, h5py.Group) and depth < DEEPEST:
-            _refuse_links(item, path, depth + 1)
-        elif not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
-            raise ArtifactError(
-                f"Artifact {path} is not trusted: {group.name}/{name} is a link, stores its data elsewhere, or is "
-                "nothing that Dynascope writes."
-            )
-
-
 def _checked(outputs: Mapping[str, Output], arrays: Mapping[str, Array]) -> dict[str, Array]:
     if not isinstance(arrays, Mapping):
         raise ArtifactError(f"returned {type(arrays).__name__}; it must return a mapping from its outputs to arrays.")
@@ -544,8 +369,3 @@ def _packed(name: str, array: Array, dtype: np.dtype[Any]) -> tuple[Array, dict[
     if error > bound:
         raise ArtifactError(f"output {name!r} lost {error:.3g} when packed as {dtype}; at most {bound:.3g} is allowed.")
     return stored.reshape(array.shape), {"scale_factor": scale, "add_offset": offset, "packing_error": error}
-
-
-def parameters_text(parameters: Mapping[str, str | int | float]) -> str:
-    """Return an analyzer's parameters as canonical JSON, for the stamp."""
-    return json.dumps(dict(parameters), sort_keys=True)

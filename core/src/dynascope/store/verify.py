@@ -14,19 +14,10 @@ import numpy as np
 from dynascope.errors import ArtifactError
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import leftovers
+from dynascope.store.hdf5 import OtherFormat, Vanished, open_trusted, whole
 from dynascope.store.series import SERIES_FILE, is_current
-from dynascope.store.units import (
-    SERIES,
-    OtherFormat,
-    Stamp,
-    Unit,
-    Vanished,
-    all_units,
-    changed_since,
-    open_trusted,
-    unchecked_digest,
-    whole,
-)
+from dynascope.store.stamps import SERIES, Stamp
+from dynascope.store.units import Unit, all_units, changed_since, unchecked_digest
 
 __all__ = ["Finding", "Kind", "Verification", "Wanted", "check_unit", "stale_and_orphaned", "verify_folder"]
 
