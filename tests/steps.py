@@ -39,7 +39,15 @@ def step_of(analyzer, config, weights, stored=None):
             arrays[read] = stored[place.array]
         elif isinstance(place, Gradient):
             arrays[read] = train_gradient(config, tensors, sites[place.at].name)
-    return Step(0, config, FAMILY.context(config), batch, arrays)
+
+    def forward(other, rows=None):
+        names = {site: place.name for site, place in sites.items() if isinstance(place, Weight)}
+        changed = {names.get(name, name): torch.from_numpy(array) for name, array in other.items()}
+        with torch.no_grad():
+            output = FAMILY.hooked(config, {**tensors, **changed})(torch.from_numpy(batch.inputs))
+        return FAMILY.answers(config, output).numpy()
+
+    return Step(0, config, FAMILY.context(config), batch, arrays, forward=forward)
 
 
 def train_gradient(config, tensors, name):

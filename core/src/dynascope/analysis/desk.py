@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dynascope.analysis.plan import Ledger, Plan
 from dynascope.analysis.series import StoredSeries, read_stored
 from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer, Step
 from dynascope.contract.probe import Batch
-from dynascope.contract.reads import Activation, AllWeights, ForwardPass, Gradient, Logits, Read, Rows, Stored
+from dynascope.contract.reads import Activation, AllWeights, ForwardPass, Gradient, Logits, Read, Rows, Stored, Weight
 from dynascope.errors import Failure, NotOffered, WorkspaceError
 from dynascope.store.atomic import settle
 from dynascope.store.series import SERIES_FILE
@@ -225,7 +226,10 @@ class _AtEpoch:
         desk = self._desk
         for stored in bound.stored if rows is None or not _takes_slices(bound) else ():
             reads[stored] = self._stored(stored)
-        more: dict[str, Any] = {"forward": self._forward} if ForwardPass() in bound.places.values() else {}
+        more: dict[str, Any] = {}
+        if ForwardPass() in bound.places.values():
+            names = {read: place.name for read, place in bound.places.items() if isinstance(place, Weight)}
+            more["forward"] = partial(self._forward, names)
         return Step(
             epoch=self._epoch,
             config=desk.variant.config,
@@ -237,8 +241,9 @@ class _AtEpoch:
             **more,
         )
 
-    def _forward(self, weights: Mapping[str, Array], rows: Array | None = None) -> Array:
-        return self._desk.model.forward({**self._weights}, weights, rows)
+    def _forward(self, names: Mapping[Read, str], weights: Mapping[str, Array], rows: Array | None = None) -> Array:
+        other = {names.get(name, name): array for name, array in weights.items()}
+        return self._desk.model.forward({**self._weights}, other, rows)
 
 
 def _takes_slices(bound: Bound) -> bool:

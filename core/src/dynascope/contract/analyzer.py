@@ -67,7 +67,8 @@ class Forward(Protocol):
         """Return the logits of rows of the probe, ``"row class"``, as ``Logits()`` would be there.
 
         Args:
-            weights: those that differ from the checkpoint's, by name; they are taken in its type.
+            weights: those that differ from the checkpoint's, by name, or by the site that the analyzer reads; they are
+                taken in its type.
             rows: numbers of rows of the whole probe; all by default.
 
         Raises:

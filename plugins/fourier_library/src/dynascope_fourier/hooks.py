@@ -12,6 +12,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     """Provide the analyzers that bind to ``cyclic_group``, and those over the series that read them."""
     from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
     from dynascope_fourier.circles import ClassCircles
+    from dynascope_fourier.clock_pizza import ClockPizza
     from dynascope_fourier.distance import DistanceIrrelevance
     from dynascope_fourier.dynamics import FrequencyGroups, NeuronDynamics
     from dynascope_fourier.events import Events
@@ -21,6 +22,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
 
     return [
         ClassCircles(),
+        ClockPizza(),
         DistanceIrrelevance(),
         EmbeddingFrequencies(),
         Events(),
