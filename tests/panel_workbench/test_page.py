@@ -70,7 +70,7 @@ def test_at_first_the_views_that_the_family_names_are_shown_and_others_can_be_ch
 def test_what_is_picked_in_one_view_is_chosen_in_all(page):
     page.choose({"neuron": 7, "epoch": 19, "frequency": 10_000})
     neuron_map = card_of(page, "neuron_map")
-    assert (neuron_map.controls.neuron, neuron_map._widgets[1].value, page.cursor.epoch) == (7, 7, 20)
+    assert (neuron_map.controls.neuron, neuron_map._widgets[0].value, page.cursor.epoch) == (7, 7, 20)
     clusters = card_of(page, "neuron_clusters")
     frame = clusters._frame
     picked = clusters.provided.item.pick(frame, 3.2, 5.1)
@@ -78,15 +78,6 @@ def test_what_is_picked_in_one_view_is_chosen_in_all(page):
     rank = sorted(best).index(best[picked["neuron"]])
     assert picked["frequency"] == 5 and rank <= 3
     assert clusters.provided.item.pick(frame, -3, 5) == {}
-
-
-def test_buttons_go_to_the_next_neuron_and_the_one_before(page):
-    before, box, after = card_of(page, "neuron_map")._widgets[:3]
-    after.clicks += 1
-    assert (box.value, card_of(page, "neuron_map").controls.neuron) == (1, 1)
-    for _ in range(3):  # not below the first
-        before.clicks += 1
-    assert card_of(page, "neuron_map").controls.neuron == 0
 
 
 def test_the_player_moves_every_view(page):
@@ -228,7 +219,7 @@ def test_the_player_sends_at_once_and_merges():
 
 def test_a_number_out_of_its_bounds_becomes_the_nearest_bound(page):
     card = card_of(page, "neuron_map")
-    _, box, _ = card._widgets[:3]
+    box = card._widgets[0]
     for typed, shown in ((9999, 31), (-3, 0), (7, 7), (None, 7)):
         box.value = typed
         assert (box.value, card.controls.neuron) == (shown, shown)

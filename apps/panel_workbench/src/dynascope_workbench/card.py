@@ -151,15 +151,15 @@ def _names(controls: Any) -> list[str]:
 
 
 def _widgets(controls: Any) -> list[Any]:
-    """Return one widget for each control; with buttons for the one before and the next, for a number."""
+    """Return one widget for each control."""
     if controls is None:
         return []
-    widgets: list[Any] = []
+    widgets = []
     for name in _names(controls):
         parameter = controls.param[name]
         label = name.replace("_", " ")
         if getattr(parameter, "bounds", None) and None not in parameter.bounds:
-            widgets += [_optional(controls, name, label)] if parameter.allow_None else _number(controls, name, label)
+            widgets.append((_optional if parameter.allow_None else _number)(controls, name, label))
         elif isinstance(parameter, param.Selector):
             widgets.append(
                 pmui.Select.from_param(parameter, label=label, width=190, size="small", margin=(4, 0, 4, 10))
@@ -183,11 +183,8 @@ def _optional(controls: Any, name: str, label: str) -> Any:
     return chosen
 
 
-def _number(controls: Any, name: str, label: str) -> list[Any]:
-    """Return a box for a bounded whole number: what lies outside becomes the nearest bound, what is none is dropped.
-
-    Beside it there are buttons for the number before and the next one.
-    """
+def _number(controls: Any, name: str, label: str) -> Any:
+    """Return a box for a bounded whole number: what lies outside becomes the nearest bound, what is none is dropped."""
     low, high = controls.param[name].bounds
     box = pmui.IntInput(
         label=f"{label} ({low}-{high})", value=getattr(controls, name), width=140, size="small", margin=(4, 0, 4, 10)
@@ -200,12 +197,4 @@ def _number(controls: Any, name: str, label: str) -> list[Any]:
 
     box.param.watch(typed, "value")
     controls.param.watch(lambda event: setattr(box, "value", event.new), name)
-    buttons = []
-    for sign, step, said in (("‹", -1, "previous"), ("›", 1, "next")):
-        button = pmui.Button(
-            label=sign, variant="text", size="small", description=f"{said} {label}", margin=(4, 0), width=32,
-            sx={"minWidth": "28px", "fontSize": "18px", "padding": "2px"},
-        )  # fmt: skip
-        button.on_click(lambda _, step=step: setattr(box, "value", box.value + step))
-        buttons.append(button)
-    return [buttons[0], box, buttons[1]]
+    return box
