@@ -83,13 +83,16 @@ def address(analysed, tmp_path_factory):
         process.communicate()
 
 
+VIEWS = "training.losses,fourier.embedding_spectrum,fourier.neuron_clusters,modular_addition.neuron_map,fragile.fragile"
+
+
 @pytest.fixture
 def workbench(page, address):
-    """A tab with the workbench; in the end its console must hold no error."""
+    """A tab with the workbench and these views; in the end its console must hold no error."""
     problems = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(address)
+    page.goto(f"{address}?views={VIEWS}")
     page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=60_000)
     label(page).wait_for()
     yield page
@@ -169,25 +172,55 @@ def test_play_runs_to_the_end_and_stops(workbench):
     expect_line(workbench, 40)
 
 
-def test_a_click_on_the_loss_curve_jumps_to_the_nearest_checkpoint(workbench):
-    # The middle of the curves' frame is epoch 20. Cards above it may still be growing: it is measured until it stays.
-    middle = """() => { const span = [...Bokeh.documents[0]._all_models.values()].findLast(m => m.type === "Span");
+def point_in(page, model, across, up):
+    """Return where a point of a picture is, as shares of its frame; the picture is that of a bokeh model.
+
+    Cards above it may still be growing: it is measured until it stays.
+    """
+    place = """([model, across, up]) => {
+        const wanted = [...Bokeh.documents[0]._all_models.values()].findLast(eval(model));
         for (const view of Object.values(Bokeh.index)) {
-          const found = [...view.owner.query(v => v.model === span)][0];
+          const found = [...view.owner.query(v => v.model === wanted)][0];
           if (!found) continue;
-          const plot = found.plot_view, frame = plot.frame.bbox;
+          const plot = found.plot_view ?? found.parent.plot_view ?? found.parent, frame = plot.frame.bbox;
           plot.el.scrollIntoView({block: "center", behavior: "instant"});
           const at = plot.el.getBoundingClientRect();
-          return {x: at.x + frame.left + frame.width / 2, y: at.y + frame.top + frame.height / 3};
+          return {x: at.x + frame.left + across * frame.width, y: at.y + frame.top + (1 - up) * frame.height};
         } }"""
     box = before = None
     while box is None or box != before:
         before = box
-        workbench.wait_for_timeout(500)
-        box = workbench.evaluate(middle)
+        page.wait_for_timeout(500)
+        box = page.evaluate(place, [model, across, up])
+    return box
+
+
+def test_a_click_on_the_loss_curve_jumps_to_the_nearest_checkpoint(workbench):
+    box = point_in(workbench, 'm => m.type === "Span"', 0.5, 0.67)  # the middle of the curves' frame is epoch 20
     workbench.mouse.click(box["x"], box["y"])
     expect_label(workbench, "epoch 20 · checkpoint 2 of 3")
     expect_line(workbench, 20)
+
+
+def test_a_click_on_a_neuron_shows_its_map(workbench):
+    clusters = (
+        'm => m.type === "GlyphRenderer" && m.data_source.data.image && m.data_source.data.image[0].shape[0] === 5'
+    )
+    box = point_in(workbench, clusters, 0.5, 0.5)
+    shown = workbench.get_by_label(re.compile("^neuron"))
+    assert shown.input_value() == "0"
+    workbench.mouse.click(box["x"], box["y"])
+    for _ in range(40):
+        if shown.input_value() != "0":
+            return
+        workbench.wait_for_timeout(250)
+    raise AssertionError("the box still says 0")
+
+
+def test_the_page_begins_with_the_familys_six_views(page, address):
+    page.goto(address)
+    page.get_by_text("Class circle", exact=True).first.wait_for(timeout=60_000)
+    assert page.locator(".view-card").count() == 6
 
 
 def test_another_variant_is_shown_at_the_same_epoch(workbench):

@@ -233,7 +233,7 @@ def test_a_view_that_reads_what_nobody_provides_says_so(workspace):
     assert "Did you mean 'fourier.neuron_frequencies/fraction'?" in texts(card.panel)
 
 
-def test_the_address_names_variant_and_epoch(workspace):
+def test_the_address_names_variant_epoch_and_views(workspace):
     from panel.io.location import Location
 
     names = sorted(Explore(workspace, registry())._variants)
@@ -243,6 +243,12 @@ def test_the_address_names_variant_and_epoch(workspace):
     assert (page.cursor.variant, page.cursor.epoch) == (names[1], 20)
     page.player.index = 0
     assert location.query_params == {"variant": names[1], "epoch": 0}
+    page.views.value = ["training.losses", "modular_addition.neuron_map"]
+    again = Explore(workspace, registry())
+    again.follow_address(Location(search=location.search))
+    assert [card.provided.id for card in again.cards] == page.views.value
+    assert (again.cursor.variant, again.cursor.epoch) == (names[1], 0)
     other = Explore(workspace, registry())
-    other.follow_address(Location(search="?variant=../../etc&epoch=x"))
+    other.follow_address(Location(search="?variant=../../etc&epoch=x&views=../../etc"))
     assert (other.cursor.variant, other.cursor.epoch) == (names[0], 40)
+    assert [card.provided.id for card in other.cards] == list(other.variant.family.base.default_views)

@@ -73,17 +73,23 @@ class Explore:
             self.cursor.variant = next(iter(self._variants))
 
     def follow_address(self, location: Any) -> None:
-        """Start at the variant and epoch that the address names, and keep them in it."""
+        """Start at the variant, epoch and views that the address names, and keep them in it."""
         asked = location.query_params
+        named = [name for name in str(asked.get("views", "")).split(",") if name in self._entries]
+        self.views.value = named or self.views.value
         if asked.get("variant") in self._variants:
             self.cursor.variant = asked["variant"]
         if str(asked.get("epoch", "")).isdigit():
             self.cursor.jump(int(asked["epoch"]))
 
         def update(*_: Any) -> None:
-            location.update_query(variant=self.cursor.variant, epoch=self.cursor.epoch)
+            named = self.views.value != at_first or "views" in location.query_params
+            chosen = {"views": ",".join(self.views.value)} if named else {}
+            location.update_query(variant=self.cursor.variant, epoch=self.cursor.epoch, **chosen)
 
+        at_first = self.views.value
         self.cursor.param.watch(update, ["variant", "index"])
+        self.views.param.watch(update, "value")
 
     @property
     def variant(self) -> Variant | None:
