@@ -65,12 +65,9 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 @functools.cache
 def ours() -> Registry:
     """Return what the distributions of this repository provide, found as any plug-in is."""
-    files = [
-        ROOT / "core" / "pyproject.toml",
-        *ROOT.glob("plugins/*/pyproject.toml"),
-        *ROOT.glob("apps/*/pyproject.toml"),
-    ]
-    projects = (tomllib.loads(path.read_text(encoding="utf-8")) for path in files)
+    folders = [ROOT / "core", *ROOT.glob("plugins/*"), *ROOT.glob("apps/*")]
+    files = (folder / "pyproject.toml" for folder in folders)
+    projects = (tomllib.loads(path.read_text(encoding="utf-8")) for path in files if path.exists())
     names = {_plain(project["project"]["name"]) for project in projects}
     installed = (found for found in metadata.distributions() if _plain(found.metadata["Name"] or "") in names)
     return discover(installed, block=(), strict=True)
@@ -100,7 +97,7 @@ def overview(registry: Registry) -> str:
     for plugin, group in _by_plugin(registry.all("analyzers")).items():
         rows = [
             (
-                f"[`{provided.id}`]({provided.id}.md)",
+                f"[`{provided.name}`]({provided.id}.md)",
                 kind_of(provided.item),
                 _cell(provided.item.description, registry),
                 ", ".join(_view_link(view) for view in views_of(provided.id, registry)),

@@ -96,8 +96,8 @@ class FrequencyGroups(SeriesAnalyzer):
 
     A frequency is transient where it was a key frequency of some checkpoint, and is not of the last one.
 
-    MIScope calls a frequency transient by two thresholds instead: at least 5 % of the neurons at its peak, and less
-    than 10 % of that in the end, at a share of 0.7.
+    MIScope calls a frequency transient by two thresholds instead, of neurons with a share of at least 0.7: 5 % of all
+    neurons at its peak, and less than 10 % of all in the end.
 
     Parameters:
         cluster_share: that of ``fourier.neuron_frequencies``: which neurons are in a cluster.

@@ -69,8 +69,9 @@ class EffectiveNeuronWeights(Analyzer):
     weight is W_out W_U. Both are written as ``amplitude cos(w_k t + phase)``. A neuron that computes its part of
     cos(w_k (a + b - c)) has an output phase of twice its input phase.
 
-    ``phase_difference`` is 0 where it does. A phase means nothing where its amplitude is small: most frequencies of
-    most neurons. Only the neurons of a cluster are expected at 0, and only at their own frequency.
+    ``phase_difference`` is 0 where it does. A phase means nothing where its amplitude is 0, and little where it
+    is small, as at most frequencies of most neurons. Only the neurons of a cluster are expected at 0, and only at
+    their own frequency.
     """
 
     name = "effective_neuron_weights"
