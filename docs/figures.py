@@ -45,7 +45,7 @@ class Figure:
     view: str
     epoch: int
     controls: Mapping[str, Any] = field(default_factory=dict)
-    width: int = 620
+    width: int = 760
 
 
 def draw_views(workspace: Workspace | str | Path, jobs: Iterable[Figure], folder: Path) -> list[Path]:
@@ -65,10 +65,10 @@ def draw_views(workspace: Workspace | str | Path, jobs: Iterable[Figure], folder
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = chromium.new_page(viewport={"width": 1200, "height": 800}, device_scale_factor=2)
+        page = chromium.new_page(device_scale_factor=2)
         for job in jobs:
-            html = file_html(drawing_of(opened, job).root, INLINE, job.file)
-            page.set_content(html.replace("<body>", f'<body style="margin: 0; width: {job.width}px">', 1))
+            page.set_viewport_size({"width": job.width, "height": 800})
+            page.set_content(file_html(drawing_of(opened, job).root, INLINE, job.file))
             page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle")
             page.wait_for_timeout(100)  # the canvas is painted in the next frame
             picture = page.locator("[data-root-id] > *").first.screenshot(animations="disabled")
@@ -102,6 +102,10 @@ def compact(picture: bytes) -> bytes:
     return file.getvalue()
 
 
+NEURON = {"neuron": 80, "colours": "of this epoch"}
+"""One that gathers at k = 12 while the demo trains."""
+
+
 def tour(variant: str) -> list[Figure]:
     """Return the figures of the tour of the demo."""
     return [
@@ -112,20 +116,17 @@ def tour(variant: str) -> list[Figure]:
         Figure("clusters-2500", variant, "fourier.neuron_clusters", 2500),
         Figure("cluster-sizes", variant, "fourier.cluster_sizes", 1600),
         *(
-            Figure(f"neuron-{epoch}", variant, "modular_addition.neuron_map", epoch, NEURON, width=420)
+            Figure(f"neuron-{epoch}", variant, "modular_addition.neuron_map", epoch, NEURON, width=390)
             for epoch in (200, 1000, 2500)
         ),
         *(
-            Figure(f"circle-{epoch}", variant, "fourier.class_circle", epoch, {"frequency": 12}, width=420)
+            Figure(f"circle-{epoch}", variant, "fourier.class_circle", epoch, {"frequency": 12})
             for epoch in (200, 1600, 2500)
         ),
         Figure("heads", variant, "modular_addition.head_frequencies", 2500),
         Figure("logits-200", variant, "fourier.logit_components", 200),
         Figure("logits-2500", variant, "fourier.logit_components", 2500),
     ]
-
-
-NEURON = {"neuron": 42, "colours": "of this epoch"}
 
 
 DEMO = "p53_seed999_dseed598_frac0.5_wd2"
