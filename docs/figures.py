@@ -13,16 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bokeh.core.validation import silence
+from bokeh.core.validation.warnings import FIXED_SIZING_MODE
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
-from dynascope_workbench.drawing import Drawing
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from dynascope import ArtifactError, Workspace, registry
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
+from dynascope_workbench.drawing import Drawing
 
 IMAGES = Path(__file__).parent / "images" / "tour"
+DEMO = "p53_seed999_dseed598_frac0.5_wd2"
+NEURON = {"neuron": 80, "colours": "of this epoch"}
+"""One that gathers at k = 12 while the demo trains."""
 COLOURS = 128
 """Of a picture's palette: enough for a colour map, at a third of the bytes."""
 
@@ -61,6 +66,7 @@ def draw_views(workspace: Workspace | str | Path, jobs: Iterable[Figure], folder
     opened = workspace if isinstance(workspace, Workspace) else Workspace(Path(workspace))
     folder.mkdir(parents=True, exist_ok=True)
     files = []
+    silence(FIXED_SIZING_MODE)  # of figures whose frame is fixed, and whose size follows from it
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -102,10 +108,6 @@ def compact(picture: bytes) -> bytes:
     return file.getvalue()
 
 
-NEURON = {"neuron": 80, "colours": "of this epoch"}
-"""One that gathers at k = 12 while the demo trains."""
-
-
 def tour(variant: str) -> list[Figure]:
     """Return the figures of the tour of the demo."""
     return [
@@ -124,12 +126,8 @@ def tour(variant: str) -> list[Figure]:
             for epoch in (200, 1600, 2500)
         ),
         Figure("heads", variant, "modular_addition.head_frequencies", 2500),
-        Figure("logits-200", variant, "fourier.logit_components", 200),
-        Figure("logits-2500", variant, "fourier.logit_components", 2500),
+        *(Figure(f"logits-{epoch}", variant, "fourier.logit_components", epoch, width=500) for epoch in (200, 2500)),
     ]
-
-
-DEMO = "p53_seed999_dseed598_frac0.5_wd2"
 
 
 def main(path: str) -> None:

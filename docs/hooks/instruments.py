@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -142,6 +143,8 @@ def page_of(provided: Provided, registry: Registry) -> str:
         parts += ["## Thresholds and choices", _table(("name", "value", "what it decides"), rows)]
         parts += ["They are stamped on what is stored: where one changes, what was stored before is stale."]
     parts += ["## Arrays", _arrays(item.outputs, registry), _how_to_read(provided)]
+    users = _read_by(item, registry)
+    parts += [f"Other instruments read them: {', '.join(users)}."] if users else []
     shown = views_of(provided.id, registry)
     parts += ["## Views"]
     if shown:
@@ -207,7 +210,7 @@ class Docstring:
             if head is None:
                 found.blocks.append(block)
                 continue
-            entries = re.split(r"\n(?=\S)", inspect.cleandoc(block[head.end() :]))
+            entries = re.split(r"\n(?=\S)", textwrap.dedent(block[head.end() :]))
             named = (entry.partition(":") for entry in entries)
             found.sections[head[1]] = {name.strip(): " ".join(said.split()) for name, _, said in named}
         return found
@@ -323,18 +326,17 @@ def _needs(item: Any, registry: Registry) -> str:
         said.append("a probe whose rows unfold to " + " and ".join(f"`{axis}`" for axis in item.probe_axes))
     elif not isinstance(item, (SeriesAnalyzer, VariantsAnalyzer)):
         said.append("any probe")
-    said += _read_by(item, registry)
     return "\n".join(f"- {words}" for words in said)
 
 
 def _read_by(item: Any, registry: Registry) -> list[str]:
+    """Return links to the instruments that read an instrument's arrays."""
     (own,) = (name for name, provided in registry.all("analyzers").items() if provided.item is item)
-    users = [
+    return [
         _link(name, registry)
         for name, provided in registry.all("analyzers").items()
         if any(isinstance(read, Stored) and read.analyzer == own for read in provided.item.reads)
     ]
-    return [f"its own arrays are read by {', '.join(users)}"] if users else []
 
 
 def _read(read: Any) -> str:
