@@ -306,22 +306,14 @@ def _facts(provided: Provided) -> str:
 
 
 def _needs(item: Any, registry: Registry) -> str:
-    said: list[str] = []
-    if item.needs:
-        said.append("of the family: " + ", ".join(f"the fact `{fact}`" for fact in item.needs))
-    sites = [f"`{read}`" for read in item.reads if isinstance(read, str) and read != METRICS]
-    if sites:
-        said.append(f"the family's site{'s' * (len(sites) > 1)} {', '.join(sites)}")
-    said += [words for read in item.reads if (words := _read(read))]
-    stored: dict[tuple[str, str | None], list[str]] = {}
+    """Return a list of what must be there; what differs in its name alone stands in one line."""
+    lines: dict[str, list[str]] = {}
+    for fact in item.needs:
+        lines.setdefault("of the family, the context", []).append(f"`{fact}`")
     for read in item.reads:
-        if isinstance(read, Stored):
-            stored.setdefault((read.analyzer, read.at), []).append(f"`{read.name}`")
-    when = {None: "", "last": ", of the last checkpoint", "every": ", of every checkpoint"}
-    said += [
-        f"stored by {_link(analyzer, registry)}{when[at]}: {', '.join(arrays)}"
-        for (analyzer, at), arrays in stored.items()
-    ]
+        line, name = _read(read, registry)
+        lines.setdefault(line, []).append(name)
+    said = [f"{line} {', '.join(filter(None, names))}".strip() for line, names in lines.items()]
     if item.probe_axes:
         said.append("a probe whose rows unfold to " + " and ".join(f"`{axis}`" for axis in item.probe_axes))
     elif not isinstance(item, (SeriesAnalyzer, VariantsAnalyzer)):
@@ -339,25 +331,30 @@ def _read_by(item: Any, registry: Registry) -> list[str]:
     ]
 
 
-def _read(read: Any) -> str:
-    """Return what is read in words; nothing for sites and stored arrays, which are said together."""
+def _read(read: Any, registry: Registry) -> tuple[str, str]:
+    """Return what kind of thing is read, in words, and its name; no name for what there is one of."""
     if read == METRICS:
-        return "the training metrics"
+        return "the training metrics", ""
+    if isinstance(read, str):
+        return "of the family, the sites", f"`{read}`"
+    if isinstance(read, Stored):
+        when = {None: "", "last": " at the last checkpoint", "every": " at every checkpoint"}[read.at]
+        return f"stored by {_link(read.analyzer, registry)}{when}:", f"`{read.name}`"
     if isinstance(read, Gradient):
         at = read.at if isinstance(read.at, str) else getattr(read.at, "hook", "") or read.at.name
-        return f"the gradient at `{at}` of {_differentiated(read.of)}"
+        return f"the gradients of {_differentiated(read.of)} at", f"`{at}`"
     if isinstance(read, Rows):
-        return f"the fact `{read.fact}` of each row of the probe"
+        return "of each row of the probe, the facts", f"`{read.fact}`"
     if isinstance(read, Activation):
-        return f"the activation `{read.hook}`"
+        return "the activations", f"`{read.hook}`"
     if isinstance(read, Weight):
-        return f"the weight `{read.name}`"
+        return "the weights", f"`{read.name}`"
     words = {
-        Logits: "the logits at the answer position",
         AllWeights: "all weights",
         ForwardPass: "logits at weights of its own choice",
+        Logits: "the logits at the answer position",
     }
-    return words.get(type(read), "")
+    return words.get(type(read), str(read)), ""
 
 
 def _differentiated(of: Loss | Logit) -> str:
@@ -389,10 +386,11 @@ def _how_to_read(provided: Provided) -> str:
     item = provided.item
     if isinstance(item, VariantsAnalyzer):
         return ""
-    name = next((name for name, output in item.outputs.items() if output.dims != (name,)), next(iter(item.outputs)))
+    numbers = [name for name, output in item.outputs.items() if output.dtype.startswith("float")]
+    name = next(iter(numbers or item.outputs))
     whole = isinstance(item, SeriesAnalyzer)
     lines = [f'variant.artifacts.read("{provided.id}/{name}"{"" if whole else ", epoch"})']
-    lines += [] if whole else [f'variant.artifacts.series("{provided.id}/{name}")  # at every checkpoint']
+    lines += [] if whole else [f'variant.artifacts.series("{provided.id}/{name}")']
     return "```python\n" + "\n".join(lines) + "\n```"
 
 
