@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := $(wildcard requirements*.txt constraints.txt core/pyproject.toml plugins/*/pyproject.toml apps/*/pyproject.toml)
 
-.PHONY: help setup demo workbench test lint docs bench screenshots figures clean
+.PHONY: help setup demo workbench test lint docs bench screenshots clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,10 @@ lint: $(READY) ## Check style and types
 docs: $(READY) ## Build the documentation, strictly
 	$(BIN)/mkdocs build --strict --site-dir site
 
+.PHONY: figures
+figures: $(READY) ## Draw the pictures of the tour, each a view of the demo
+	$(BIN)/python docs/figures.py $(WORKSPACE)
+
 bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/analysis.py
@@ -48,9 +52,6 @@ bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
 
 screenshots: $(READY) ## Take the pictures of the documentation from the workbench
 	$(BIN)/python docs/screenshots.py $(WORKSPACE)
-
-figures: $(READY) ## Draw the pictures of the tour, each a view of the demo
-	$(BIN)/python docs/figures.py $(WORKSPACE)
 
 clean: ## Remove what was built; workspaces stay
 	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache
