@@ -309,7 +309,7 @@ def _needs(item: Any, registry: Registry) -> str:
     """Return a list of what must be there; what differs in its name alone stands in one line."""
     lines: dict[str, list[str]] = {}
     for fact in item.needs:
-        lines.setdefault("of the family, the context", []).append(f"`{fact}`")
+        lines.setdefault("the family's context:", []).append(f"`{fact}`")
     for read in item.reads:
         line, name = _read(read, registry)
         lines.setdefault(line, []).append(name)
@@ -336,19 +336,19 @@ def _read(read: Any, registry: Registry) -> tuple[str, str]:
     if read == METRICS:
         return "the training metrics", ""
     if isinstance(read, str):
-        return "of the family, the sites", f"`{read}`"
+        return "the family's sites:", f"`{read}`"
     if isinstance(read, Stored):
         when = {None: "", "last": " at the last checkpoint", "every": " at every checkpoint"}[read.at]
         return f"stored by {_link(read.analyzer, registry)}{when}:", f"`{read.name}`"
     if isinstance(read, Gradient):
         at = read.at if isinstance(read.at, str) else getattr(read.at, "hook", "") or read.at.name
-        return f"the gradients of {_differentiated(read.of)} at", f"`{at}`"
+        return f"gradients of {_differentiated(read.of)}, at", f"`{at}`"
     if isinstance(read, Rows):
-        return "of each row of the probe, the facts", f"`{read.fact}`"
+        return "facts of each row of the probe:", f"`{read.fact}`"
     if isinstance(read, Activation):
-        return "the activations", f"`{read.hook}`"
+        return "activations:", f"`{read.hook}`"
     if isinstance(read, Weight):
-        return "the weights", f"`{read.name}`"
+        return "weights:", f"`{read.name}`"
     words = {
         AllWeights: "all weights",
         ForwardPass: "logits at weights of its own choice",
