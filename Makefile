@@ -40,6 +40,10 @@ lint: $(READY) ## Check style and types
 docs: $(READY) ## Build the documentation, strictly
 	$(BIN)/mkdocs build --strict --site-dir site
 
+.PHONY: figures
+figures: $(READY) ## Draw the pictures of the tour, each a view of the demo
+	$(BIN)/python docs/figures.py $(WORKSPACE)
+
 bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/analysis.py

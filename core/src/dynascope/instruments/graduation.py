@@ -25,6 +25,9 @@ class Graduation(SeriesAnalyzer):
     A row that is wrong at the last checkpoint has not graduated: its epoch is NaN, and so is whatever would need it.
     Quantiles are of the rows that have; with the share of those that have, they say all. How often a row was right
     and then wrong at the next checkpoint is counted too; between checkpoints nothing is seen.
+
+    Quantiles (5, 25, 50, 75, 95 %) are epochs of checkpoints: the smallest one by which that share of the graduated
+    rows has graduated. For the addition of two numbers, the class of a row is its residue class, (a + b) mod p.
     """
 
     name = "graduation"

@@ -29,6 +29,12 @@ class Milestones(SeriesAnalyzer):
     They are read off the training metrics, at every epoch that was measured. The test loss begins within a hundredth
     of chance, on either side: a dip below it in the first epochs is no milestone, hence ``settled_share``. The end of
     memorisation, the smallest excluded train loss, is not here: it needs the frequencies of a task.
+
+    Parameters:
+        train_accuracy: accuracy at which the train split is learned.
+        test_accuracy: accuracy at which the test split is learned.
+        settled_share: a fall below ln(classes) counts if the test loss does not come back before it is below this share
+            of it, or ends below.
     """
 
     name = "milestones"

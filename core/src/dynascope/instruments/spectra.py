@@ -30,6 +30,9 @@ class WeightSpectra(Analyzer):
     that a family keeps apart are measured apart. Vectors (biases) have a size and no spectrum. Singular values come
     from a singular value decomposition in float64: from the eigenvalues of the Gram matrix, which take half the time,
     those below 1e-8 of the largest would be noise.
+
+    All four measures of rank are n for n equal singular values, and NaN for zeros. "Participation ratio" is said of two
+    of them: the first weighs singular values, the second their squares.
     """
 
     name = "weight_spectra"

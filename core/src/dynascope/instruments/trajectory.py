@@ -30,6 +30,10 @@ class ParameterTrajectory(SeriesAnalyzer):
     out, and is NaN.
 
     The components of a random walk look orderly too: the first explains 61 % of a long one.
+
+    Parameters:
+        components: principal components, at most.
+        group_depth: parts of a weight's name that make its group.
     """
 
     name = "parameter_trajectory"

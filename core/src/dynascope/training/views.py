@@ -14,7 +14,10 @@ MOST_POINTS = 2_000
 
 
 def draw_losses(frame: Frame) -> Any:
-    """Draw train and test loss, logarithmic, against the epoch."""
+    """Draw train and test loss, logarithmic, against the epoch.
+
+    Of long trainings about 2,000 epochs are drawn, each of them a real one.
+    """
     import holoviews as hv
     import numpy as np
 

@@ -18,7 +18,20 @@ BY_FREQUENCY = {"frequency": 1}
 
 
 class EmbeddingFrequencies(Analyzer):
-    """Fourier components of the embedding over the number tokens."""
+    """Fourier components of the embedding over the number tokens.
+
+    With W the rows of the embedding that belong to number tokens, ``"number model"``, and F the orthonormal basis over
+    Z_p, the norm of component i is ``|| (F W)_i ||``: const, cos 1, sin 1, cos 2, ..., and ``nyquist`` for even p. The
+    power of a frequency is the sum of the squared norms of its components, and its share is taken of the power without
+    the constant. The Gini coefficient is 0 where all norms are equal, and ``1 - m / N`` where m of N are equal and the
+    others 0 (Hurley and Rickard 2009, table I).
+
+    Key frequencies by this rule are not those by clusters of neurons: see ``fourier.neuron_frequencies``.
+
+    Parameters:
+        key_norm: share of the largest non-constant norm from which a component makes its frequency a key one, as in the
+            TransformerLens demo.
+    """
 
     name = "embedding_frequencies"
     title = "Dominant embedding frequencies"
@@ -35,7 +48,30 @@ class EmbeddingFrequencies(Analyzer):
 
 
 class NeuronFrequencies(Analyzer):
-    """Which neurons respond to which single frequency."""
+    """Which neurons respond to which single frequency.
+
+    Each neuron's map over (a, b) is written in the two-dimensional basis. The share of k is the power of the
+    non-constant components of ``{const, cos k, sin k} x {const, cos k, sin k}``, 8 of them (3 for the Nyquist
+    frequency), over that of all non-constant components. A component that mixes two frequencies belongs to none, so
+    that shares sum to at most 1. A neuron whose variance is below 1e-9 of its power is taken for constant: that is
+    float32 rounding.
+
+    Key frequencies are those of the checkpoint itself, not of the last one. There are several rules for them, and they
+    give different sets; each is stored where it is measured, and none is the truth:
+
+    - clusters of neurons, with a floor: ``fourier.neuron_frequencies/is_key``, the default of what reads key
+      frequencies
+    - every neuron's best frequency, as in the paper's code: ``fourier.neuron_frequencies/best_size`` above 0
+    - norms of the embedding, as in the TransformerLens demo: ``fourier.embedding_frequencies/is_key``
+    - norms of W_L: ``modular_addition.neuron_logit_frequencies/is_key``
+    - similarity of the logits, as in Chughtai et al. 2023: ``fourier.logit_structure/is_key``
+
+    A neuron without structure has a best frequency too; read it beside its share.
+
+    Parameters:
+        cluster_share: share of the variance from which a neuron counts for its frequency.
+        cluster_floor: share of the live neurons from which a cluster makes a key frequency; at least one neuron.
+    """
 
     name = "neuron_frequencies"
     title = "Neuron frequency clusters"

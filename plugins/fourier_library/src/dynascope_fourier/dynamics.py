@@ -28,6 +28,11 @@ class NeuronDynamics(SeriesAnalyzer):
     checkpoint. It has settled from the first checkpoint on from which that frequency is its best, whatever its share.
     Switches of the best frequency count what a neuron without any frequency does by chance too; those of the cluster
     count only the ways from one cluster to another, with any time outside of clusters between.
+
+    Between checkpoints nothing is seen: a dense schedule finds more switches.
+
+    Parameters:
+        cluster_share: that of ``fourier.neuron_frequencies``: which neurons are in a cluster.
     """
 
     name = "neuron_dynamics"
@@ -90,6 +95,13 @@ class FrequencyGroups(SeriesAnalyzer):
     """The clusters of neurons of each frequency over training, and the frequencies that do not last.
 
     A frequency is transient where it was a key frequency of some checkpoint, and is not of the last one.
+
+    MIScope calls a frequency transient by two thresholds instead, of neurons with a share of at least 0.7: 5 % of all
+    neurons at its peak, and less than 10 % of all in the end.
+
+    Parameters:
+        cluster_share: that of ``fourier.neuron_frequencies``: which neurons are in a cluster.
+        cluster_floor: that of ``fourier.neuron_frequencies``: which clusters make key frequencies.
     """
 
     name = "frequency_groups"

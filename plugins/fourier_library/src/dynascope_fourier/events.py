@@ -62,6 +62,26 @@ class Events(SeriesAnalyzer):
     have not come down.
 
     Rows are sorted by epoch, kind and frequency; a training without events has none.
+
+    Kinds:
+        memorisation end: a boundary of ``fourier.phases``, for each of the two excluded losses; the excluded train
+            loss, in nats.
+        grokking onset: the boundary ``cleanup_starts``, no earlier than the train split was learned (where train
+            accuracy was not measured, that is not asked for); the test loss, in nats.
+        cleanup end: the boundary ``cleanup_ends``; the test accuracy.
+        frequency commit: first checkpoint at which a group has ``commit_share`` of the live neurons, again after it has
+            dissolved; neurons in the cluster.
+        group dissolve: first checkpoint at which such a group has less than ``dissolve_share`` of them; neurons in the
+            cluster.
+        rebound: as above; the greatest height above the smallest value, in decades.
+
+    Between checkpoints, groups are not seen.
+
+    Parameters:
+        cluster_share: that of ``fourier.neuron_frequencies``: which neurons are in a cluster.
+        commit_share: share of the live neurons from which on a cluster is a group.
+        dissolve_share: share below which it no longer is; in between nothing changes.
+        rebound_decades: powers of ten that a loss must rise.
     """
 
     name = "events"

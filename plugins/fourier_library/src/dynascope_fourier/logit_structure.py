@@ -23,6 +23,12 @@ class LogitStructure(Analyzer):
 
     The logits are centred over the classes, which changes no probability. The directions cos(w_k (a + b - c)) are
     orthogonal, so that shares of variance add up.
+
+    With ``w_k = 2 pi k / p``; the square of a similarity is the share of variance. A frequency that
+    the logits hold at another phase counts among the components, and not here.
+
+    Parameters:
+        key_similarity: similarity from which a frequency is a key one.
     """
 
     name = "logit_structure"

@@ -45,6 +45,18 @@ class Phases(SeriesAnalyzer):
 
     Both excluded losses are judged; ``excluded`` says which of them bounds the phases. Without all frequencies it is
     the paper's curve, and needs no key frequencies.
+
+    A minimum at the first or the last checkpoint does not count, nor one after which the loss never becomes ``rise``
+    times as large: the loss of a model that never groks has a smallest value too. Without any key frequency, the
+    boundary by key frequencies was not measured. The other two are found at every epoch of the metrics. What was not
+    reached is NaN, with 0 in ``reached``; a model that generalises before it memorises has its boundaries out of order,
+    and says so in ``in_order``.
+
+    The boundary by all frequencies and the one by key frequencies differ: say which one is meant.
+
+    Parameters:
+        excluded: the excluded loss whose minimum bounds the phases, ``all`` (that of the paper's figure) or ``key``.
+        rise: how many times as large as its minimum the excluded loss must become afterwards.
     """
 
     name = "phases"

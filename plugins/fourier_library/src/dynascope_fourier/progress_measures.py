@@ -34,6 +34,15 @@ class ProgressMeasures(Analyzer):
     ``excluded_loss_all``. The three-dimensional form takes away the direction cos(w_k (a + b - c)) alone.
 
     Key frequencies are those of the last checkpoint, so that all checkpoints are measured against the same circuit.
+
+    A split without pairs has NaN. Losses are ``log1p(sum exp(z_j - z_y))`` in float64, exact near 1e-8 too; the logits
+    are those of the model, in its own precision. ``excluded_loss_max`` needs no key frequencies.
+
+    Parameters:
+        key_frequencies: the rule whose key frequencies are used, by the array that holds them.
+        key_epoch: the checkpoint that they are taken from.
+        cluster_share: that of the rule.
+        cluster_floor: that of the rule.
     """
 
     name = "progress_measures"

@@ -17,6 +17,9 @@ class NeuronActivations(Analyzer):
 
     For the eye: stored in steps of 1/254 of the checkpoint's largest activation, in a quarter of the bytes. Analyzers
     that measure neurons read the activations themselves.
+
+    A step is one of the whole checkpoint, not of the neuron: a quiet neuron beside a loud one has few of them. The
+    largest error that packing made is stored with the array.
     """
 
     name = "neuron_activations"

@@ -18,7 +18,11 @@ BY_FREQUENCY = {"frequency": 1}
 
 
 class AttentionPatterns(Analyzer):
-    """The attention of every head from ``=`` to each token, on every pair."""
+    """The attention of every head from ``=`` to each token, on every pair.
+
+    The sources are a, b and =, whose attentions sum to 1 on every pair. They are stored packed; the
+    mean and the shares are of the attention itself.
+    """
 
     name = "attention_patterns"
     title = "Attention patterns"
@@ -57,6 +61,9 @@ class AttentionFrequencies(Analyzer):
 
     The query at ``=`` is the same for every pair, so the score is a function of one token, ``q_= . K(t)``. Two heads
     of one frequency may have opposite signs.
+
+    The position's part and the key's bias are the same for all numbers, and left out. A sign compares
+    a head with the first one of the same best frequency: of a head alone it says nothing.
     """
 
     name = "attention_frequencies"

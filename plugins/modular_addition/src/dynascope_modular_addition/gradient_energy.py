@@ -41,6 +41,15 @@ class GradientEnergy(Analyzer):
     The energy of a frequency is the sum over features of the squared components at its cosine and sine. Two spectra
     agree by the cosine of their amplitudes, ``sum_k sqrt(share_k share'_k)``: 1 where they are the same, 0 where no
     frequency is in both. Energies of different sites have different units; shares and agreement have none.
+
+    Paths:
+        embedding, unembedding: the gradient itself, of a number or a class.
+        query, key: the change of the score q_= . K(t), by head.
+        value, attention_output, neuron_input: the change of what a number adds to each neuron's input.
+        neuron_output: the change of W_out W_U.
+
+    Parameters:
+        loss_over: the rows that the loss is the mean over.
     """
 
     name = "gradient_energy"

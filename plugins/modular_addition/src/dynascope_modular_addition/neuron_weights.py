@@ -28,6 +28,12 @@ class NeuronLogitFrequencies(Analyzer):
 
     The residual is the share of W_L's Frobenius norm outside the cosines and sines of the key frequencies, those of
     the last checkpoint: where it is small, W_L has rank two for each of them.
+
+    With F_i the rows of the basis at key frequencies, the residual is ``sqrt(1 - sum_i ||F_i W_L||^2 / ||W_L||^2)``;
+    shares, norms and Gini coefficients are as in ``fourier.embedding_frequencies``.
+
+    Parameters:
+        key_norm: share of the largest non-constant norm from which a component makes its frequency a key one.
     """
 
     name = "neuron_logit_frequencies"
@@ -62,6 +68,10 @@ class EffectiveNeuronWeights(Analyzer):
     ``sum_h A_h W_E W_V^h W_O^h W_in``, with A_h the mean attention of the head from ``=`` to a number token. Its output
     weight is W_out W_U. Both are written as ``amplitude cos(w_k t + phase)``. A neuron that computes its part of
     cos(w_k (a + b - c)) has an output phase of twice its input phase.
+
+    ``phase_difference`` is 0 where it does. A phase means nothing where its amplitude is 0, and little where it
+    is small, as at most frequencies of most neurons. Only the neurons of a cluster are expected at 0, and only at
+    their own frequency.
     """
 
     name = "effective_neuron_weights"

@@ -29,6 +29,14 @@ class GradientSymmetricity(Analyzer):
     triples are a few products of matrices: from the class through W_U and the neurons that fire to the stream, through
     W_O to each head, and from there to the two embeddings through values and through scores. Attention and the
     firing neurons are those of the shared pass. The neurons are ReLUs.
+
+    Gradients are exact, in float64. Published for p = 59: 0.994 for the paper's model A (pizza), 0.334 for its model B
+    (clock).
+
+    Parameters:
+        triples: how many; all, where there are fewer.
+        seed: of the shuffle.
+        shuffled: up to so many triples (p = 125) all are shuffled, as in the paper's code; of more, ``sample`` draws.
     """
 
     name = "gradient_symmetricity"

@@ -97,7 +97,14 @@ def _limit(frame: Frame) -> float:
 
 
 def draw_class_circle(frame: Frame) -> Any:
-    """Draw the class centroids in the plane that one frequency has at the last checkpoint."""
+    """Draw the class centroids in the plane that one frequency has at the last checkpoint.
+
+    The plane is the one that the centroids' components cos k and sin k span at the last checkpoint, so that the picture
+    shows when the circle appears there; the plane of each checkpoint itself would show a circle by chance, before there
+    is one. The colour of a class c is its place on the circle, kc mod p, in a cyclic map: a sorted ring of colours is a
+    circle in the right order. For p / 2 the plane is a line. Early circles are small: with ``scale`` at "of this
+    epoch", each is drawn in units of its own largest distance.
+    """
     import holoviews as hv
 
     k, limit = _frequency(frame), _limit(frame)

@@ -34,7 +34,11 @@ def _cluster_labels(frame: Frame) -> np.ndarray[Any, Any]:
 
 
 def draw_neuron_clusters(frame: Frame) -> Any:
-    """Draw, for each frequency and neuron, the share of variance; beside it the size of each cluster."""
+    """Draw, for each frequency and neuron, the share of variance; beside it the size of each cluster.
+
+    Neurons are sorted by the frequency and share that they have at the last checkpoint, so that none changes its place
+    while one scrubs. Colours run from 0 to 1.
+    """
     import holoviews as hv
 
     fraction = frame.read(FRACTION)
@@ -107,7 +111,11 @@ class Counting(param.Parameterized):
 
 
 def draw_cluster_sizes(frame: Frame) -> Any:
-    """Draw the number of neurons of each frequency at every checkpoint; the largest by name, the others in grey."""
+    """Draw the number of neurons of each frequency at every checkpoint; the largest by name, the others in grey.
+
+    ``count`` at "clusters" counts neurons whose share reaches ``cluster_share``; at "best frequency", every neuron for
+    its best one. The six frequencies that have had the most have a name; others are thin grey lines.
+    """
     import holoviews as hv
 
     size = frame.series(CLUSTER_SIZE if frame.controls.count == "clusters" else BEST_SIZE)

@@ -34,6 +34,9 @@ def draw_logit_components(frame: Frame) -> Any:
     """Draw the share of the logits' power in each two-dimensional component.
 
     An axis is the frequency: cos k lies just before k, sin k just after it, the constant at 0.25.
+
+    A frequency is thus a square of four cells. The colour is the component's share of the power of all, from 1e-6 to 1,
+    since the logits' norm grows a hundredfold; the pointer shows the norm itself.
     """
     import holoviews as hv
 

@@ -34,7 +34,12 @@ class Excluded(param.Parameterized):
 
 
 def draw_progress_losses(frame: Frame) -> Any:
-    """Draw train, test, restricted and excluded loss, logarithmic, at every checkpoint."""
+    """Draw train, test, restricted and excluded loss, logarithmic, at every checkpoint.
+
+    Restricted loss is on all pairs, excluded loss on the training pairs, as in the paper. ``excluded`` says what is
+    left out: the key frequencies, all, or the one whose loss is worst; in 3D, only the direction cos(w_k (a + b - c))
+    of each. The key frequencies that were used stand above the picture.
+    """
     import holoviews as hv
 
     left_out = frame.controls.excluded

@@ -31,6 +31,10 @@ def spectrum(name: str, title: str, array: str, description: str) -> View:
 
 
 def _draw_bars(array: str, frame: Frame) -> Any:
+    """Draw shares as bars.
+
+    The vertical axis ends a little above the largest share at any checkpoint.
+    """
     import holoviews as hv
 
     share = frame.read(array)
@@ -74,6 +78,8 @@ def _draw_map(array: str, frame: Frame) -> Any:
 
     The axis is the epoch, not the checkpoint's number, so that maps, losses and the epoch line agree. A cell is as
     wide as the epochs for which a click goes to its checkpoint.
+
+    Cells are narrow where checkpoints are dense; nothing is interpolated.
     """
     import holoviews as hv
 

@@ -43,7 +43,10 @@ def _pattern(frame: Frame) -> Array:
 
 
 def draw_attention_pattern(frame: Frame) -> Any:
-    """Draw the attention of one head from ``=`` to one token, over (a, b)."""
+    """Draw the attention of one head from ``=`` to one token, over (a, b).
+
+    The three sources add up to 1. Colours run from 0 to 1.
+    """
     import holoviews as hv
 
     picture = _pattern(frame)

@@ -39,7 +39,12 @@ def _image(frame: Frame) -> np.ndarray[Any, Any]:
 
 
 def draw_neuron_map(frame: Frame) -> Any:
-    """Draw one neuron's activation over (a, b)."""
+    """Draw one neuron's activation over (a, b).
+
+    With ``colours`` at "fixed over training", the brightest colour is the neuron's largest activation at any
+    checkpoint; with "of this epoch", each epoch is shown as a share of its own largest one. Early maps are dark in the
+    first and visible in the second.
+    """
     import holoviews as hv
 
     controls = frame.controls

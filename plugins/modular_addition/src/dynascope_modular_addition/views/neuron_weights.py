@@ -97,7 +97,11 @@ def _ideal(frame: Frame) -> list[Any]:
 
 
 def draw_neuron_phases(frame: Frame) -> Any:
-    """Draw the phase of each neuron's output weight against that of its input weight, at one frequency."""
+    """Draw the phase of each neuron's output weight against that of its input weight, at one frequency.
+
+    A point's area grows with the neuron's input amplitude at the frequency, in comparison with the largest one at the
+    last checkpoint. Small points are neurons of other frequencies: their phases say nothing.
+    """
     import holoviews as hv
 
     columns = _columns(frame)
