@@ -23,6 +23,7 @@ from dynascope import Variant
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
+from figures import Figure, draw_views  # noqa: E402
 
 NEVER = "not reached"
 NOT_YET = "—"
@@ -264,10 +265,8 @@ def main() -> None:
         print(f"{name}: {run.boundary(name) / published - 1:+.1%} of the paper's {published:,}.")
     if arguments.digitised is not None:
         print(f"log test loss up to epoch {EARLY:,}: within {deviations(run, arguments.digitised):.2%} of the figure.")
-    from figures import draw_views
-
-    jobs = [(variant.name, view, run.epoch, controls, f"paper-{name}.png") for name, view, controls in FIGURES]
-    draw_views(arguments.workspace, jobs, HERE.parent / "images")
+    figures = [Figure(name, variant.name, view, run.epoch, controls) for name, view, controls in FIGURES]
+    draw_views(arguments.workspace, figures, HERE.parent / "images" / "paper")
 
 
 if __name__ == "__main__":
