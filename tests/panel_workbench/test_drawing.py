@@ -6,11 +6,12 @@ import weakref
 import numpy as np
 import param
 import pytest
-from bokeh.models import ColorMapper, ColumnDataSource, Range1d, Span
+from bokeh.models import BoxAnnotation, ColorMapper, ColumnDataSource, Range1d, Span
+from bokeh.plotting import figure as Figure
 
 from dynascope import ArtifactError, View, Workspace, registry
-from dynascope.frames import StoredFrame, fitted_controls
-from dynascope_workbench.drawing import Drawing
+from dynascope.frames import Phase, StoredFrame, fitted_controls
+from dynascope_workbench.drawing import Drawing, _add_phases
 
 VIEWS = sorted(registry().all("views"))
 SHARE = "fourier.embedding_frequencies/power_share"
@@ -40,8 +41,18 @@ def choices_of(view):
 
 
 def data(drawing):
-    sources = sorted(drawing.root.select(type=ColumnDataSource), key=lambda source: sorted(source.data))
-    return [{name: np.asarray(column).tolist() for name, column in source.data.items()} for source in sources]
+    """What the sources hold, in an order that does not depend on theirs; a NaN is "nan", equal to itself."""
+    sources = [
+        {name: plain(np.asarray(column).tolist()) for name, column in source.data.items()}
+        for source in drawing.root.select(type=ColumnDataSource)
+    ]
+    return sorted(sources, key=lambda columns: (sorted(columns), repr(sorted(columns.items()))))
+
+
+def plain(value):
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return "nan" if isinstance(value, float) and value != value else value
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -157,6 +168,24 @@ def test_a_click_beside_the_axis_jumps_nowhere(shared):
     drawing = Drawing(view, frame_of(view, shared, 20), clicked.append)
     drawing.root._trigger_event(Tap(drawing.root, x=-500.0, y=1.0))
     assert clicked == []
+
+
+def test_phases_are_shaded_in_turn_and_named_above_the_frame_where_there_is_room():
+    figure = Figure(x_range=(0, 100), y_range=(0, 1))
+    phases = [Phase("one", 0, 30), Phase("two", 30, 70), Phase("a long name", 70, 75), Phase("last", 75, None)]
+    _add_phases(figure, phases)
+    shades = [(part.left, part.right) for part in figure.center if isinstance(part, BoxAnnotation)]
+    assert shades == [(30, 70), (75, 100)]
+    (names,) = figure.above
+    assert names.major_label_overrides == {15: "one", 50: "two", 87.5: "last"}
+    assert list(names.ticker.ticks) == [15, 50, 87.5]
+
+
+def test_without_phases_there_is_no_band():
+    figure = Figure(x_range=(0, 100), y_range=(0, 1))
+    _add_phases(figure, [])
+    assert not figure.above
+    assert not any(isinstance(part, BoxAnnotation) for part in figure.center)
 
 
 def test_a_picture_with_a_frame_of_fixed_size_keeps_its_proportions(shared):

@@ -9,7 +9,7 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import BAR_COLOUR, GREY, LINES, colour_bar, epoch_edges
+from dynascope.style import GREY, LINES, colour_bar, epoch_edges
 from dynascope_fourier.views.spectrum import spectrum_over_training
 from dynascope_fourier.views.style import (
     Series,
@@ -142,6 +142,13 @@ def _agreement(frame: Frame) -> Array:
     return np.ascontiguousarray(frame.read(AGREEMENT).values)
 
 
+def _least(frame: Frame) -> float:
+    """Return where the scale of agreement begins: a tenth below the least at any checkpoint, so that much is seen."""
+    values = frame.series(AGREEMENT).values
+    finite = values[np.isfinite(values)]
+    return max(0.0, min(0.9, float(np.floor(10 * finite.min()) / 10))) if finite.size else 0.0
+
+
 def draw_gradient_agreement(frame: Frame) -> Any:
     """Draw how alike the spectra of the gradients at two weights are, for every two."""
     import holoviews as hv
@@ -159,7 +166,7 @@ def draw_gradient_agreement(frame: Frame) -> Any:
     ticks = list(enumerate(sites))
     return image.opts(
         cmap="viridis",
-        clim=(0, 1),
+        clim=(_least(frame), 1),
         tools=["hover"],
         hover_tooltips=[("weights", "@across, @up"), ("agreement", "@image{0.000}")],
         xticks=ticks,
@@ -192,7 +199,7 @@ GRADIENT_AGREEMENT = View(
     pick=pick_gradient_agreement,
     description=(
         "How alike the frequencies of the gradients at two weights are: the cosine of their amplitude spectra, 1 where "
-        "they are the same. Click a row to choose its weight."
+        "they are the same. Colours begin at the least agreement of the training. Click a row to choose its weight."
     ),
 )
 
@@ -209,7 +216,7 @@ def draw_gradient_agreement_over_training(frame: Frame) -> Any:
         row="",
         ticks=list(enumerate(others)),
         names=np.array(others, dtype=object),
-        clim=(0, 1),
+        clim=(_least(frame), 1),
         bar="agreement",
         tooltip=f"{frame.controls.site.replace('_', ' ')} with",
     )
@@ -298,13 +305,13 @@ def draw_clock_or_pizza(frame: Frame) -> Any:
     high = max(1.05, 1.05 * largest(x))
     low = min(-0.05, 1.1 * float(np.nanmin(y, initial=0.0)))
     path = hv.Curve((x, y), "x", "y", label="path")
-    # The later, the darker: the lightness of the points tells the direction.
+    # The later, the lighter: the lightness of the points tells the direction.
     points = hv.Points((x, y, epochs, np.arange(len(epochs))), ["x", "y"], ["epoch", "turn"], label="checkpoints")
     mark = hv.Points((here["here/x"], here["here/y"]), ["x", "y"], label="here")
     corners = hv.Labels(
-        ([0.02 * high, 0.98 * high], [1.0, 0.0], ["pizza", "clock"]), ["corner_x", "corner_y"], "corner", label="corner"
+        ([0.06, high - 0.1], [1.0, 0.0], ["pizza", "clock"]), ["corner_x", "corner_y"], "corner", label="corner"
     )
-    note = hv.Labels(([0.98 * high], [1.0], here["note/said"]), ["note_x", "note_y"], "said", label="note")
+    note = hv.Labels(([0.0], [0.0], here["note/said"]), ["note_x", "note_y"], "said", label="note")
     return hv.Overlay(
         [
             path.opts(color=GREY, line_width=1, show_legend=False),
@@ -325,8 +332,8 @@ def draw_clock_or_pizza(frame: Frame) -> Any:
             mark.opts(
                 marker="circle", fill_alpha=0, line_color=LINES[1][0], line_width=2.5, size=15, show_legend=False
             ),
-            corners.opts(text_font_size="10pt", text_color=BAR_COLOUR, text_align="center"),
-            note.opts(text_font_size="9pt", text_color=GREY, text_align="right"),
+            corners.opts(text_font_size="10pt", text_font_style="bold", text_color=GREY, text_align="center"),
+            note.opts(text_font_size="9pt", text_color=GREY, text_align="left"),
         ]
     ).opts(
         hv.opts.Overlay(
@@ -352,7 +359,7 @@ CLOCK_OR_PIZZA = View(
     "Clock or pizza",
     draw_clock_or_pizza,
     reads=(SYMMETRY, *IRRELEVANCE.values()),
-    columns=lambda frame: _here(frame),
+    columns=_here,
     controls=FormChoice,
     pick=pick_clock_or_pizza,
     description=(
