@@ -8,6 +8,7 @@ import param
 import pytest
 from bokeh.models import BoxAnnotation, ColorMapper, ColumnDataSource, Range1d, Span
 from bokeh.plotting import figure as Figure
+from memory import MemoryFrame
 
 from dynascope import ArtifactError, View, Workspace, registry
 from dynascope.frames import Phase, StoredFrame, fitted_controls
@@ -217,3 +218,47 @@ def test_views_draw_the_smallest_models(tmp_path, shape):
         artifacts = variant.artifacts
         frame = StoredFrame(variant, artifacts, entry.item, 2, fitted_controls(entry.item, artifacts))
         Drawing(entry.item, frame).move(frame.moved_to(0))
+
+
+class Alone(MemoryFrame):
+    """The arrays of one checkpoint, as if there were no other."""
+
+    def phases(self):
+        return []
+
+    def moved_to(self, epoch):
+        return self
+
+
+def alone(view, shared, change=lambda array: array):
+    stored = frame_of(view, shared, 40)
+    arrays = {}
+    for name in view.reads:
+        array = stored.read(name)
+        arrays[name] = {40: change(array.sel(epoch=[40]) if "epoch" in array.dims else array)}
+    return Alone(arrays, 40, stored.controls)
+
+
+def without_numbers(array):
+    return array.astype(float) * np.nan if array.dtype.kind == "f" else array
+
+
+FOURIER_VIEWS = [name for name in VIEWS if name.startswith(("fourier.", "modular_addition."))]
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN slice")
+@pytest.mark.parametrize("change", [lambda array: array, without_numbers], ids=["as it is", "nothing but NaN"])
+@pytest.mark.parametrize("name", FOURIER_VIEWS)
+def test_one_checkpoint_is_drawn_and_clicked_whatever_it_holds(shared, name, change):
+    view = registry().view(name)
+    frame = alone(view, shared, change)
+    drawing = Drawing(view, frame)
+    drawing.move(frame)
+    axes, colours = limits(drawing)
+    assert np.isfinite(np.asarray([*axes, *colours], dtype=float)).all()
+    for x in (-1e9, -0.3, 0, 0.5, 2, 40, 1e9):
+        for y in (-1e9, -0.3, 0, 0.5, 2, 40, 1e9):
+            if view.pick is not None and (chosen := view.pick(frame, x, y)):
+                assert abs(y) < 1e9
+                assert abs(x) < 1e9 or view.series
+                assert set(chosen) <= {"epoch", "frequency", "neuron", "head", "site"}

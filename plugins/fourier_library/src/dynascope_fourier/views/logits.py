@@ -17,6 +17,7 @@ from dynascope_fourier.views.style import (
     Series,
     frequency_lines,
     frequency_ticks,
+    largest,
     lines_over_training,
 )
 
@@ -115,7 +116,7 @@ def draw_logit_shares(frame: Frame) -> Any:
 
     similarity = frame.read(SIMILARITY)
     frequency = similarity["frequency"].values
-    top = 1.15 * max(abs(end) for end in frame.range(SIMILARITY)) ** 2 or 1.0
+    top = 1.15 * largest(np.square(frame.range(SIMILARITY)))
     bars = hv.Bars(
         (frequency, similarity.values**2), hv.Dimension("frequency", label="frequency k"), "share", label="share"
     )

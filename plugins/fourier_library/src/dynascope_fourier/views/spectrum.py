@@ -76,7 +76,7 @@ def _move_bars(array: str, frame: Frame) -> Mapping[str, Any]:
 def pick_bar(array: str, frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
     """Return the frequency of the bar at or under a point."""
     k = round(x)
-    return {"frequency": k} if y >= 0 and 1 <= k <= frame.read(array).sizes["frequency"] else {}
+    return {"frequency": k} if 0 <= y <= 1 and 1 <= k <= frame.read(array).sizes["frequency"] else {}
 
 
 def spectrum_over_training(

@@ -320,6 +320,8 @@ def draw_clock_or_pizza(frame: Frame) -> Any:
                 cmap="viridis",
                 clim=(float(epochs[0]), float(max(epochs[-1], epochs[0] + 1))),
                 size=6,
+                line_color=GREY,
+                line_width=0.5,
                 show_legend=False,
                 tools=["hover"],
                 hover_tooltips=[
