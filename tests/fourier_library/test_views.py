@@ -500,7 +500,7 @@ def test_a_boundary_that_was_not_reached_has_no_epoch():
     assert names["said"].tolist() == [
         "memorisation ends key: not measured",
         "memorisation ends all: not reached (threshold 4)",
-        "cleanup starts: epoch 123 at 2.3 (threshold 2.4)",
+        "cleanup starts: epoch 123, at 2.3",
     ]
     assert view.pick(made, 50, points.row[0]) == {"epoch": 123}
     assert view.pick(made, 50, -0.5) == view.pick(made, 50, 0.5) == view.pick(made, 50, -100) == {}

@@ -25,7 +25,7 @@ MOST_ROWS = 16
 NEAR = 0.02
 """How far from an event, as a share of the axis, a click still goes to it."""
 
-CHARACTERS = 88
+CHARACTERS = 62
 LINE, TRACK = 1.4, 1.3
 
 
@@ -171,7 +171,7 @@ def _boundary(name: str, measured: bool, reached: bool, epoch: float, value: flo
         return f"{name}: not measured"
     if not reached:
         return f"{name}: not reached (threshold {threshold:.4g})"
-    return f"{name}: epoch {epoch:,.0f} at {value:.4g} (threshold {threshold:.4g})"
+    return f"{name}: epoch {epoch:,.0f}, at {value:.4g}"
 
 
 def _heights(rules: list[str]) -> Array:
@@ -202,9 +202,12 @@ def draw_phases(frame: Frame) -> Any:
     track = -height[1:] + TRACK / 2
     reached = stored["reached"] > 0
     points = hv.Points(
-        (stored["epoch_reached"][reached], track[reached], said[reached], stored["rule"][reached].astype(object)),
+        (
+            *(stored["epoch_reached"][reached], track[reached], said[reached]),
+            *(stored["rule"][reached].astype(object), stored["threshold"][reached]),
+        ),
         ["epoch", "row"],
-        ["said", "rule"],
+        ["said", "rule", "threshold"],
         label="boundary",
     )
     tracks = hv.Segments(
@@ -226,7 +229,7 @@ def draw_phases(frame: Frame) -> Any:
                 size=12,
                 show_legend=False,
                 tools=["hover"],
-                hover_tooltips=[("boundary", "@said"), ("rule", "@rule")],
+                hover_tooltips=[("boundary", "@said"), ("threshold", "@threshold{0.000}"), ("rule", "@rule")],
             ),
         ]
     ).opts(

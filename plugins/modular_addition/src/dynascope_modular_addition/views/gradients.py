@@ -82,7 +82,7 @@ def draw_gradient_energy(frame: Frame) -> Any:
         text_font_size="8pt",
         text_color=GREY,
         text_align="left",
-        xlim=(0.5, 0.5 + 1.2 * len(frequency)),
+        xlim=(0.5, 0.5 + 1.25 * len(frequency)),
         ylim=(-0.5, len(sites) - 0.5),
         xticks=frequency_ticks(len(frequency)),
         yticks=list(enumerate(sites)),
@@ -309,7 +309,7 @@ def draw_clock_or_pizza(frame: Frame) -> Any:
     points = hv.Points((x, y, epochs, np.arange(len(epochs))), ["x", "y"], ["epoch", "turn"], label="checkpoints")
     mark = hv.Points((here["here/x"], here["here/y"]), ["x", "y"], label="here")
     corners = hv.Labels(
-        ([0.06, high - 0.1], [1.0, 0.0], ["pizza", "clock"]), ["corner_x", "corner_y"], "corner", label="corner"
+        ([0.1, high - 0.1], [1.0, 0.0], ["pizza", "clock"]), ["corner_x", "corner_y"], "corner", label="corner"
     )
     note = hv.Labels(([0.0], [0.0], here["note/said"]), ["note_x", "note_y"], "said", label="note")
     return hv.Overlay(
