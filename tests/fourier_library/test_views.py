@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from memory import MemoryFrame, labelled
 
-from dynascope.style import LINES, epoch_edges, whole_ticks
+from dynascope.style import GREY, LINES, epoch_edges, whole_ticks
 from dynascope_fourier import component_names
 from dynascope_fourier.views import VIEWS
 from dynascope_fourier.views.circles import frequency_plane
-from dynascope_fourier.views.style import frequency_ticks
+from dynascope_fourier.views.dynamics import runs
+from dynascope_fourier.views.style import frequency_lines, frequency_ticks
 
 EPOCHS = (0, 10, 20, 300)
 VIEW = {view.name: view for view in VIEWS}
@@ -20,7 +21,11 @@ hv.extension("bokeh")
 def frame(name, epoch=0, *, epochs=EPOCHS, choices=None, **arrays):
     """Return a frame for a view of arrays by short name: one value for all epochs, or a function of the epoch."""
     view = VIEW[name]
-    controls = view.controls(**(choices or {})) if view.controls else None
+    controls = view.controls() if view.controls else None
+    for control, value in (choices or {}).items():
+        if getattr(controls.param[control], "objects", None) and value not in controls.param[control].objects:
+            controls.param[control].objects = [value]
+        setattr(controls, control, value)
     full = {read.partition("/")[2]: read for read in view.reads}
     stored = {
         full[short]: {at: value(at) if callable(value) else value for at in epochs} for short, value in arrays.items()
@@ -161,18 +166,387 @@ def test_the_lines_of_a_picture_differ_in_dash_or_marker_too():
     assert len({(dash, marker) for _, dash, marker in LINES}) == len(LINES)
 
 
+def neurons(size, best=None, key=()):
+    """The arrays by which frequencies have their lines; sizes may depend on the epoch."""
+    size = np.asarray(size)
+    is_key = np.isin(np.arange(len(size)) + 1, key).astype(int)
+    return {
+        "cluster_size": labelled(size, "frequency"),
+        "best_size": labelled(size if best is None else np.asarray(best), "frequency"),
+        "is_key": labelled(is_key, "frequency"),
+    }
+
+
+def named(drawn):
+    """The labels of the curves that are not grey, and how many curves there are."""
+    curves = [part for part in drawn if isinstance(part, hv.Curve)]
+    return [part.label for part in curves if part.label], len(curves)
+
+
 def test_the_largest_clusters_are_named_and_the_others_grey():
     sizes = np.array([0, 9, 1, 8, 7, 6, 5, 4])
-    view = VIEW["cluster_sizes"]
-    both = {"cluster_size": labelled(sizes, "frequency"), "best_size": labelled(sizes[::-1], "frequency")}
-    for count, named in (("clusters", [2, 4, 5, 6, 7, 8]), ("best frequency", [1, 2, 3, 4, 5, 7])):
-        drawn = view.draw(frame("cluster_sizes", choices={"count": count}, **both))
-        curves = [part for part in drawn if isinstance(part, hv.Curve)]
-        assert [part.label for part in curves if part.label] == [f"k = {k}" for k in named]
-        assert len(curves) == 7
+    for count, drawn in (("clusters", 7), ("best frequency", 7)):
+        made = frame("cluster_sizes", choices={"count": count}, **neurons(sizes, sizes[::-1]))
+        # The same have a name whatever counts: a frequency keeps its colour.
+        labels, lines = named(VIEW["cluster_sizes"].draw(made))
+        assert labels == [f"k = {k}" for k in (2, 4, 5, 6, 7, 8)]
+        assert lines == drawn + (count == "best frequency")
 
 
-def test_without_clusters_there_is_still_a_picture():
-    none = labelled(np.zeros(5, dtype=int), "frequency")
-    drawn = VIEW["cluster_sizes"].draw(frame("cluster_sizes", cluster_size=none, best_size=none))
+def test_key_frequencies_of_the_last_checkpoint_have_the_first_lines():
+    made = frame("cluster_sizes", **neurons([9, 0, 8, 2, 7, 0, 1, 3], key=[4, 7]))
+    found = frequency_lines(made)
+    assert list(found) == [4, 7, 1, 3, 5, 8]
+    assert list(found.values()) == list(LINES)
+
+
+def test_a_frequency_has_the_same_colour_in_every_view():
+    arrays = neurons([9, 0, 8], key=[3])
+    similarity = labelled([0.1, 0.2, 0.3], "frequency")
+    shares = VIEW["logit_explained"].draw(
+        frame("logit_explained", similarity=similarity, explained=labelled(0.14), **arrays)
+    )
+    sizes = VIEW["cluster_sizes"].draw(frame("cluster_sizes", **arrays))
+    for drawn in (shares, sizes):
+        colours = {part.label: part.opts.get("style").kwargs["color"] for part in drawn if isinstance(part, hv.Curve)}
+        assert (colours["k = 3"], colours["k = 1"]) == (LINES[0][0], LINES[1][0])
+    assert named(shares)[0][0] == "together"
+
+
+def test_without_clusters_there_is_a_sentence():
+    drawn = VIEW["cluster_sizes"].draw(frame("cluster_sizes", **neurons(np.zeros(5, dtype=int))))
+    assert "No neuron" in drawn["said"][0]
     assert drawn.opts.get("plot").kwargs["ylim"] == (0, 1)
+
+
+def test_a_click_near_a_line_chooses_its_frequency():
+    pick = VIEW["cluster_sizes"].pick
+    made = frame("cluster_sizes", **neurons([0, 100, 50]))
+    assert pick(made, 11, 98) == {"frequency": 2}
+    assert pick(made, 11, 52) == {"frequency": 3}
+    assert pick(made, 11, 75) == {}
+    assert pick(frame("cluster_sizes", **neurons([0, 0, 0])), 11, 0) == {}
+
+
+@pytest.mark.parametrize(
+    ("place", "chosen"),
+    [
+        ((16, 2.4), {"epoch": 20, "frequency": 2}),
+        ((-4, 0.6), {"epoch": 0, "frequency": 1}),
+        ((439, 3.4), {"epoch": 300, "frequency": 3}),
+        ((16, 3.6), {}),
+        ((-6, 2), {}),
+        ((441, 2), {}),
+    ],
+)
+def test_a_click_in_a_map_chooses_checkpoint_and_frequency(place, chosen):
+    made = frame("embedding_spectrum_over_training", power_share=labelled([1, 2, 3], "frequency"))
+    assert VIEW["embedding_spectrum_over_training"].pick(made, *place) == chosen
+
+
+def test_a_click_on_a_bar_chooses_its_frequency():
+    made = frame("embedding_spectrum", power_share=labelled([0.5, 0.2, 0.3], "frequency"))
+    pick = VIEW["embedding_spectrum"].pick
+    assert pick(made, 1.6, 0.1) == {"frequency": 2}
+    assert pick(made, 3.6, 0.1) == pick(made, 0.4, 0.1) == pick(made, 2, -0.1) == {}
+
+
+@pytest.mark.parametrize(
+    ("place", "chosen"),
+    [
+        ((2.75, 2.75), {"frequency": 3}),  # cos 3 lies at 2.75, sin 3 at 3.25
+        ((2.75, 3.25), {"frequency": 3}),
+        ((0.25, 3.25), {"frequency": 3}),
+        ((5.25, 0.25), {"frequency": 5}),
+        ((2.75, 4.75), {}),
+        ((0.25, 0.25), {}),
+        ((5.75, 1), {}),
+        ((1, -0.1), {}),
+    ],
+)
+def test_a_click_on_a_component_chooses_its_frequency_if_there_is_one(place, chosen):
+    made = frame("logit_components", component_norm=labelled(np.zeros((11, 11)), "component_a", "component_b"),
+                 component_a=labelled(component_names(11), "component_a"))  # fmt: skip
+    assert VIEW["logit_components"].pick(made, *place) == chosen
+
+
+def test_shares_of_the_logits_over_training_are_squares_of_the_similarity():
+    similarity = labelled([0.0, -0.6, 0.5], "frequency")
+    cells = VIEW["logit_shares_over_training"].draw(frame("logit_shares_over_training", similarity=similarity))
+    np.testing.assert_allclose(cells.dframe().share[:3], [0, 0.36, 0.25])
+    assert cells.opts.get("plot").kwargs["clim"] == (0, pytest.approx(0.36))
+
+
+def test_a_map_of_nothing_but_nan_is_drawn():
+    site = ["stream_after_embedding"]
+    nothing = labelled(np.full((1, 3), np.nan), "site", "frequency", site=site)
+    made = frame("class_circles_over_training", choices={"site": site[0]}, plane_share=nothing)
+    cells = VIEW["class_circles_over_training"].draw(made)
+    assert cells.opts.get("plot").kwargs["clim"] == (0, 1)
+    hv.renderer("bokeh").get_plot(cells)
+
+
+def test_loss_without_one_frequency_is_that_of_the_chosen_split_and_form():
+    split = ["train", "test", "all"]
+    single = np.arange(1.0, 10).reshape(3, 3)
+    arrays = {
+        "loss": labelled([0.1, 0.2, 0.3], "split", split=split),
+        "excluded_loss_single": labelled(single, "split", "frequency", split=split),
+        "excluded_loss_single_3d": labelled(10 * single, "split", "frequency", split=split),
+    }
+    view = VIEW["excluded_by_frequency"]
+
+    # Both analyzers say which frequencies are key: a frame in memory needs both by their full names.
+    def drawn(**choices):
+        made = frame("excluded_by_frequency", choices=choices, **arrays, **neurons([0, 5, 0], key=[2]))
+        made.arrays["fourier.progress_measures/is_key"] = made.arrays["fourier.neuron_frequencies/is_key"]
+        picture = view.draw(made)
+        curves = {part.label: part.dimension_values(1)[0] for part in picture if isinstance(part, hv.Curve)}
+        return picture, curves
+
+    picture, curves = drawn(split="test")
+    assert (curves["nothing left out"], curves["k = 2"]) == (0.2, 5)
+    assert picture.opts.get("plot").kwargs["legend_opts"] == {"title": "key frequencies: 2"}
+    assert drawn(split="all", without="its direction, 3D")[1]["k = 2"] == 80
+
+
+def test_runs_are_the_stretches_of_equal_values():
+    column, start, stop, value = runs(np.array([[1, 7], [1, 8], [2, 7]]))
+    assert list(zip(column, start, stop, value, strict=True)) == [
+        (0, 0, 2, 1), (0, 2, 3, 2), (1, 0, 1, 7), (1, 1, 2, 8), (1, 2, 3, 7)
+    ]  # fmt: skip
+
+
+def dynamics_frame(**choices):
+    """Four neurons at epochs 0, 10, 20 and 300: the first never settles in a cluster, the others are of 2, 3 and 2."""
+    best = {0: [1, 3, 3, 2], 10: [1, 2, 3, 2], 20: [3, 2, 3, 2], 300: [1, 2, 3, 2]}
+    cluster = {0: [0, 0, 3, 0], 10: [0, 0, 3, 0], 20: [0, 2, 3, 0], 300: [0, 2, 3, 2]}
+    return frame(
+        "neuron_frequencies",
+        choices=choices,
+        best_frequency=lambda at: labelled(best[at], "neuron"),
+        cluster=lambda at: labelled(cluster[at], "neuron"),
+        committed_frequency=labelled([0, 2, 3, 2], "neuron"),
+        commitment_epoch=labelled([np.nan, 20, 0, 300], "neuron"),
+        settled_epoch=labelled([300.0, 10, 0, 0], "neuron"),
+        **neurons([0, 2, 1], [1, 2, 1], key=[2, 3]),
+    )
+
+
+def test_neurons_are_stacked_by_cluster_and_commitment():
+    # From below: neurons 1 and 3 of frequency 2, 2 of frequency 3, 0 of none.
+    view, made = VIEW["neuron_frequencies"], dynamics_frame()
+    assert [view.pick(made, 300, rank)["neuron"] for rank in range(4)] == [1, 3, 2, 0]
+    table = {part.label: part.dframe() for part in view.draw(made) if isinstance(part, hv.Rectangles)}
+    assert set(table) == {"k = 1", "k = 2", "k = 3"}
+    of_two = table["k = 2"]
+    assert of_two[["start", "stop", "neuron", "since", "until"]].values.tolist() == [
+        [5, 440, 1, 10, 300],
+        [-5, 440, 3, 0, 300],
+    ]
+
+
+def test_a_click_on_a_stretch_chooses_neuron_checkpoint_and_frequency():
+    pick = VIEW["neuron_frequencies"].pick
+    assert pick(dynamics_frame(), 16, 3) == {"neuron": 0, "epoch": 20, "frequency": 3}
+    assert pick(dynamics_frame(frequency_of="cluster"), 16, 3) == {"neuron": 0, "epoch": 20}
+    assert pick(dynamics_frame(), 16, 3.6) == pick(dynamics_frame(), -6, 1) == pick(dynamics_frame(), 500, 1) == {}
+
+
+def groups_frame(first, last, transient, name="frequency_lifetimes"):
+    at = {"epoch": np.array(EPOCHS)}
+    size = labelled(np.array([[0, 0, 0], [0, 4, 0], [0, 3, 5], [0, 0, 6]]), "epoch", "frequency", **at)
+    if name == "group_changes":
+        joined = labelled(np.array([[0, 0, 0], [0, 4, 0], [0, 1, 5], [0, 0, 1]]), "epoch", "frequency", **at)
+        left = labelled(np.array([[0, 0, 0], [0, 0, 0], [0, 2, 0], [0, 3, 0]]), "epoch", "frequency", **at)
+        return frame(name, size=size, joined=joined, left=left)
+    return frame(
+        name,
+        size=size,
+        first_key_epoch=labelled(first, "frequency"),
+        last_key_epoch=labelled(last, "frequency"),
+        peak_size=labelled([0, 4, 6], "frequency"),
+        peak_epoch=labelled([np.nan, 10, 300], "frequency"),
+        transient=labelled(transient, "frequency"),
+        **neurons([0, 4, 6], key=[3]),
+    )
+
+
+def test_a_key_frequency_that_passes_is_told_from_one_that_stays():
+    nan = np.nan
+    made = groups_frame([nan, 10, 20], [nan, 20, 300], [0, 1, 0])
+    view = VIEW["frequency_lifetimes"]
+    bars = next(part for part in view.draw(made) if isinstance(part, hv.Rectangles)).dframe()
+    assert bars[["k", "said", "alpha", "size"]].values.tolist() == [
+        [2, "transient", 0.45, 4],
+        [3, "key at the last checkpoint", 0.9, 6],
+    ]
+    np.testing.assert_allclose(bars[["start", "stop"]], [[10, 20], [20, 300]], atol=1)
+    assert view.pick(made, 50, 0.3) == {"frequency": 2}
+    assert view.pick(made, 50, 2) == view.pick(made, 50, -1) == {}
+
+
+def test_without_key_frequencies_their_lifetimes_are_a_sentence():
+    made = groups_frame([np.nan] * 3, [np.nan] * 3, [0] * 3)
+    assert "No frequency is a key frequency" in VIEW["frequency_lifetimes"].draw(made)["said"][0]
+    assert VIEW["frequency_lifetimes"].pick(made, 10, 0) == {}
+
+
+def test_neurons_that_join_and_leave_are_those_of_the_largest_group_unless_another_is_chosen():
+    made = groups_frame(None, None, None, "group_changes")
+    view = VIEW["group_changes"]
+    table = {part.label: part.dframe() for part in view.draw(made) if isinstance(part, hv.Rectangles)}
+    assert table["joined"].neurons.tolist() == [0, 0, 5, 1]
+    made.controls.frequency = 2
+    table = {part.label: part.dframe() for part in view.draw(made) if isinstance(part, hv.Rectangles)}
+    assert table["left"].bottom.tolist() == [0, 0, -2, -3]
+    made.controls.frequency = 1
+    assert "No neuron is ever in the cluster of k = 1." in view.draw(made)["said"]
+
+
+def test_committed_and_switching_neurons_are_drawn_as_stored():
+    count = {"epoch": np.array(EPOCHS)}
+    made = frame(
+        "neuron_commitment",
+        committed_neurons=labelled([0, 1, 2, 3], "epoch", **count),
+        switching=labelled([np.nan, 5, 4, 0], "epoch", **count),
+    )
+    drawn = VIEW["neuron_commitment"].draw(made)
+    committed, switching = (part.dimension_values(1) for part in drawn if isinstance(part, hv.Curve))
+    assert committed.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(switching, [np.nan, 5, 4, 0])
+
+
+def events_frame(count=3):
+    rows = [
+        (20.0, "frequency commit", "frequency 2", 2, 16.0, "neurons", "its cluster is large", np.nan),
+        (150.0, "rebound", "test loss", 0, 4.0, "nats", "it rises", 250.0),
+        (290.0, "cleanup end", "test accuracy", 0, 0.99, "1", "it is learned", np.nan),
+    ]
+    rows = (rows * 20)[:count]
+    names = ("event_epoch", "kind", "subject", "frequency", "value", "value_unit", "rule", "event_end")
+    arrays = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    made = frame("events", **{n: labelled(np.array(v), "event") for n, v in arrays.items() if n != "frequency"},
+                 **neurons([0, 5, 0], key=[2]))  # fmt: skip
+    stored = labelled(np.array(arrays["frequency"], dtype=int), "event")
+    made.arrays["fourier.events/frequency"] = dict.fromkeys(EPOCHS, stored)
+    return made
+
+
+def test_events_are_told_in_order_from_above():
+    drawn = VIEW["events"].draw(events_frame())
+    points = next(part for part in drawn if isinstance(part, hv.Points)).dframe()
+    assert points[["epoch", "row", "kind", "value"]].values.tolist() == [
+        [20, 2, "frequency commit", "16 neurons"],
+        [150, 1, "rebound", "4 nats"],
+        [290, 0, "cleanup end", "0.99"],
+    ]
+    assert points.colour.tolist() == [LINES[0][0], GREY, GREY]
+    said = {text for part in drawn if isinstance(part, hv.Labels) for text in part["said"]}
+    assert said == {
+        "20  frequency commit 2: 16 neurons",
+        "150  rebound, test loss: 4 nats",
+        "290  cleanup end, test accuracy: 0.99",
+    }
+    lasting = next(part for part in drawn if isinstance(part, hv.Segments)).dframe()
+    assert lasting[["epoch", "end"]].values.tolist() == [[150, 250]]
+
+
+def test_a_click_goes_to_an_event():
+    view, made = VIEW["events"], events_frame()
+    assert view.pick(made, 100, 2.2) == {"epoch": 20, "frequency": 2}
+    assert view.pick(made, 100, 0) == {"epoch": 290}
+    assert view.pick(made, 100, 4) == {}
+
+
+def test_many_events_share_a_row_for_each_kind():
+    view, made = VIEW["events"], events_frame(count=40)
+    drawn = view.draw(made)
+    assert sorted(set(next(part for part in drawn if isinstance(part, hv.Points))["row"])) == [0, 1, 2]
+    assert not [part for part in drawn if isinstance(part, hv.Labels)]
+    assert view.pick(made, 22, 2) == {"epoch": 20, "frequency": 2}
+    assert view.pick(made, 100, 2) == {}
+    hv.renderer("bokeh").get_plot(drawn)
+
+
+def test_no_events_is_said_in_words():
+    made = events_frame(count=0)
+    assert VIEW["events"].draw(made)["said"][0].startswith("No event")
+    assert VIEW["events"].pick(made, 10, 0) == {}
+
+
+def phases_frame():
+    names = ["memorisation_ends_key", "memorisation_ends_all", "cleanup_starts"]
+    made = frame(
+        "phases",
+        boundary=labelled(names, "boundary"),
+        rule=labelled(["a rule that is " + "long " * 40, "short", "short"], "boundary"),
+        threshold=labelled([3.0, 4.0, 2.4], "boundary"),
+        measured=labelled([0, 1, 1], "boundary"),
+        reached=labelled([0, 0, 1], "boundary"),
+        epoch_reached=labelled([np.nan, np.nan, 123.0], "boundary"),
+        value=labelled([np.nan, np.nan, 2.3], "boundary"),
+    )
+    made.arrays["fourier.phases/epoch"] = dict.fromkeys(EPOCHS, labelled(np.array(EPOCHS), "epoch"))
+    return made
+
+
+def test_a_boundary_that_was_not_reached_has_no_epoch():
+    view, made = VIEW["phases"], phases_frame()
+    drawn = view.draw(made)
+    points = next(part for part in drawn if isinstance(part, hv.Points)).dframe()
+    assert points.epoch.tolist() == [123]
+    names = next(part for part in drawn if isinstance(part, hv.Labels) and part.label == "name")
+    assert names["said"].tolist() == [
+        "memorisation ends key: not measured",
+        "memorisation ends all: not reached (threshold 4)",
+        "cleanup starts: epoch 123, at 2.3",
+    ]
+    assert view.pick(made, 50, points.row[0]) == {"epoch": 123}
+    assert view.pick(made, 50, -0.5) == view.pick(made, 50, 0.5) == view.pick(made, 50, -100) == {}
+
+
+def test_distance_irrelevance_is_drawn_in_both_forms():
+    drawn = VIEW["distance_irrelevance"].draw(
+        frame("distance_irrelevance", correct=labelled(0.8), largest_wrong=labelled(np.nan))
+    )
+    curves = {part.label: part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)}
+    assert curves["of the right logit"] == 0.8
+    assert np.isnan(curves["of the largest other logit"])
+
+
+def test_the_right_logit_by_distance_has_its_deviation_to_either_side():
+    made = frame(
+        "logits_by_distance",
+        10,
+        correct_mean=lambda at: labelled(at + np.array([1.0, 5.0, 3.0]), "distance"),
+        correct_deviation=labelled([0.5, 1.0, 2.0], "distance"),
+    )
+    view = VIEW["logits_by_distance"]
+    columns = view.columns(made)
+    assert columns["spread/low"].tolist() == [10.5, 14, 11]
+    assert columns["spread/high"].tolist() == [11.5, 16, 15]
+    low, high = option(view.draw(made), "ylim")
+    assert low < 1 - 2
+    assert high > 305 + 2
+
+
+def test_gini_coefficients_are_between_0_and_1():
+    drawn = VIEW["embedding_gini"].draw(
+        frame("embedding_gini", gini=labelled(0.5), gini_without_constant=labelled(0.4))
+    )
+    curves = {part.label: part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)}
+    assert curves == {"without the constant": 0.4, "with the constant": 0.5}
+    assert drawn.opts.get("plot").kwargs["ylim"] == (0, 1)
+
+
+def test_one_checkpoint_is_enough_for_lines_maps_and_sentences():
+    one = (7,)
+    for name, arrays in (
+        ("cluster_sizes", neurons([0, 5, 1], key=[2])),
+        ("cluster_sizes", neurons([0, 0, 0])),
+        ("embedding_spectrum_over_training", {"power_share": labelled([0.5, 0.5], "frequency")}),
+    ):
+        drawn = VIEW[name].draw(frame(name, 7, epochs=one, **arrays))
+        assert drawn.opts.get("plot").kwargs["xlim"] == (6.5, 7.5)
+        hv.renderer("bokeh").get_plot(drawn)

@@ -86,3 +86,127 @@ def test_the_map_of_a_head_is_that_of_the_chosen_one():
     share = {epoch: labelled([[0.9, 0.1 * epoch]], "frequency", "head") for epoch in (0, 1)}
     cells = view.draw(MemoryFrame({SCORES + "share": share}, 0, view.controls(head=1)))
     assert cells.dframe().share.tolist() == [0, 0.1]
+
+
+def test_a_click_on_a_head_chooses_it_and_the_frequency():
+    arrays = {SCORES + "share": {0: labelled([[0.9, 0.1], [0.1, 0.9], [0, 0]], "frequency", "head")}}
+    pick = VIEW["head_frequencies"].pick
+    assert pick(MemoryFrame(arrays), 2.8, 1.2) == {"head": 1, "frequency": 3}
+    for place in ((0.4, 0), (3.6, 0), (1, -0.6), (1, 1.6)):
+        assert pick(MemoryFrame(arrays), *place) == {}
+
+
+def test_a_click_on_a_point_chooses_its_neuron():
+    pick = VIEW["neuron_phases"].pick
+    assert pick(phases(), 1.1, 2.1) == {"neuron": 0}
+    assert pick(phases(), 0.5, -1.1) == {"neuron": 2}
+    assert pick(phases(), 0, 0) == {}
+
+
+SITES = ["embedding", "neuron_input"]
+GRADIENT = "modular_addition.gradient_energy/"
+
+
+def gradients(name, **choices):
+    """Two weights, three frequencies: at epoch 20 the gradient at the second one is 0."""
+    nan = np.nan
+    share = {0: [[0.5, 0.3, 0.2], [0, 0.4, 0.6]], 20: [[0.1, 0.9, 0], [nan] * 3]}
+    agreement = {0: [[1, 0.75], [0.75, 1]], 20: [[1, nan], [nan, nan]]}
+    arrays = {
+        GRADIENT + "share": {at: labelled(value, "site", "frequency", site=SITES) for at, value in share.items()},
+        GRADIENT + "gradient_norm": {at: labelled([0.5, 0.0], "site", site=SITES) for at in share},
+        GRADIENT + "path": {at: labelled(["itself", "through the heads"], "site", site=SITES) for at in share},
+        GRADIENT + "agreement": {
+            at: labelled(value, "site", "other_site", site=SITES, other_site=SITES) for at, value in agreement.items()
+        },
+    }
+    view = VIEW[name]
+    controls = view.controls() if view.controls else None
+    for control, value in choices.items():
+        controls.param[control].objects = SITES
+        setattr(controls, control, value)
+    return MemoryFrame(arrays, 0, controls)
+
+
+def test_the_energy_of_a_gradient_is_in_the_row_of_its_weight():
+    view, made = VIEW["gradient_energy"], gradients("gradient_energy")
+    image = view.draw(made).get(0)
+    table = image.dframe().set_index(["frequency", "row"])
+    assert table.loc[(3, 1)].tolist() == [0.6, "neuron input", "through the heads"]
+    assert image.opts.get("plot").kwargs["clim"] == (0, 0.9)
+    columns = view.columns(made)
+    assert columns["norm/norm"].tolist() == ["5.0e-01", "0.0e+00"]
+    assert columns["share/image"][0][1].tolist() == [0, 0.4, 0.6]
+    assert view.pick(made, 2, 1.3) == {"site": "neuron_input", "frequency": 2}
+    for place in ((0.3, 0), (3.6, 0), (1, 1.6), (1, -0.6)):
+        assert view.pick(made, *place) == {}
+
+
+def test_the_map_of_a_gradient_is_that_of_the_chosen_weight():
+    made = gradients("gradient_energy_over_training", site="neuron_input")
+    table = VIEW["gradient_energy_over_training"].draw(made).dframe()
+    np.testing.assert_array_equal(table.share, [0, 0.4, 0.6, np.nan, np.nan, np.nan])
+
+
+def test_agreement_is_that_of_row_and_column():
+    view, made = VIEW["gradient_agreement"], gradients("gradient_agreement")
+    image = view.draw(made)
+    table = image.dframe().set_index(["across", "up"])
+    assert table.loc[("embedding", "neuron input")].agreement == 0.75
+    # The scale begins a tenth or less below the least agreement of the training.
+    assert image.opts.get("plot").kwargs["clim"] == (0.7, 1)
+    assert view.pick(made, 0, 1) == {"site": "neuron_input"}
+    assert view.pick(made, 0, 2) == view.pick(made, -1, 0) == {}
+
+
+def test_agreement_over_training_is_that_with_the_chosen_weight():
+    view = VIEW["gradient_agreement_over_training"]
+    made = gradients("gradient_agreement_over_training", site="neuron_input")
+    table = view.draw(made).dframe()
+    assert table.k.tolist() == ["embedding", "neuron input"] * 2
+    np.testing.assert_array_equal(table.share, [0.75, 1, np.nan, np.nan])
+    assert view.pick(made, 1, 1) == {"epoch": 0, "site": "neuron_input"}
+    assert view.pick(made, 19, 0) == {"epoch": 20, "site": "embedding"}
+    assert view.pick(made, 1, 2) == view.pick(made, -100, 0) == {}
+
+
+def clocks(distance, symmetry, **choices):
+    arrays = {
+        "modular_addition.gradient_symmetricity/symmetricity": symmetry,
+        "fourier.distance_irrelevance/correct": distance,
+        "fourier.distance_irrelevance/largest_wrong": {at: value / 2 for at, value in distance.items()},
+    }
+    arrays = {name: {at: labelled(value) for at, value in values.items()} for name, values in arrays.items()}
+    return MemoryFrame(arrays, max(distance), VIEW["clock_or_pizza"].controls(**choices))
+
+
+def test_the_way_between_clock_and_pizza_is_drawn_and_this_epoch_marked():
+    view = VIEW["clock_or_pizza"]
+    made = clocks({0: 1.0, 10: 0.8, 20: 0.4}, {0: 0.1, 10: 0.5, 20: 0.9})
+    columns = view.columns(made)
+    assert (columns["here/x"][0], columns["here/y"][0]) == (0.4, 0.9)
+    assert columns["note/said"][0] == "epoch 20: 0.40, 0.90"
+    points = next(part for part in view.draw(made) if part.label == "checkpoints").dframe()
+    assert points[["x", "y", "epoch"]].values.tolist() == [[1, 0.1, 0], [0.8, 0.5, 10], [0.4, 0.9, 20]]
+    assert view.pick(made, 0.79, 0.52) == {"epoch": 10}
+    assert view.pick(made, 0.6, 0.2) == {}
+    other = clocks({0: 1.0, 10: 0.8}, {0: 0.1, 10: 0.5}, irrelevance="of the largest other logit")
+    assert view.columns(other)["here/x"][0] == 0.4
+
+
+def test_a_training_without_gradients_is_no_error():
+    view, nothing = VIEW["clock_or_pizza"], {0: np.nan}
+    made = clocks(nothing, nothing)
+    assert view.columns(made)["note/said"][0] == "epoch 0: no value"
+    assert view.pick(made, 0.5, 0.5) == {}
+    hv.renderer("bokeh").get_plot(view.draw(made))
+    hv.renderer("bokeh").get_plot(VIEW["gradient_symmetricity"].draw(made))
+
+
+def test_sparsity_is_that_of_the_chosen_components():
+    view = VIEW["weight_sparsity"]
+    values = dict(zip(view.reads, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
+    arrays = {name: {0: labelled(value), 9: labelled(value)} for name, value in values.items()}
+    for gini, expected in (("without the constant", [0.1, 0.3]), ("with the constant", [0.2, 0.4])):
+        drawn = view.draw(MemoryFrame(arrays, 0, view.controls(gini=gini)))
+        assert [part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)] == [*expected, 0.5]

@@ -6,11 +6,13 @@ import weakref
 import numpy as np
 import param
 import pytest
-from bokeh.models import ColorMapper, ColumnDataSource, Range1d, Span
+from bokeh.models import BoxAnnotation, ColorMapper, ColumnDataSource, Range1d, Span
+from bokeh.plotting import figure as Figure
+from memory import MemoryFrame
 
 from dynascope import ArtifactError, View, Workspace, registry
-from dynascope.frames import StoredFrame, fitted_controls
-from dynascope_workbench.drawing import Drawing
+from dynascope.frames import Phase, StoredFrame, fitted_controls
+from dynascope_workbench.drawing import Drawing, _add_phases
 
 VIEWS = sorted(registry().all("views"))
 SHARE = "fourier.embedding_frequencies/power_share"
@@ -40,8 +42,18 @@ def choices_of(view):
 
 
 def data(drawing):
-    sources = sorted(drawing.root.select(type=ColumnDataSource), key=lambda source: sorted(source.data))
-    return [{name: np.asarray(column).tolist() for name, column in source.data.items()} for source in sources]
+    """What the sources hold, in an order that does not depend on theirs; a NaN is "nan", equal to itself."""
+    sources = [
+        {name: plain(np.asarray(column).tolist()) for name, column in source.data.items()}
+        for source in drawing.root.select(type=ColumnDataSource)
+    ]
+    return sorted(sources, key=lambda columns: (sorted(columns), repr(sorted(columns.items()))))
+
+
+def plain(value):
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return "nan" if isinstance(value, float) and value != value else value
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -159,6 +171,24 @@ def test_a_click_beside_the_axis_jumps_nowhere(shared):
     assert clicked == []
 
 
+def test_phases_are_shaded_in_turn_and_named_above_the_frame_where_there_is_room():
+    figure = Figure(x_range=(0, 100), y_range=(0, 1))
+    phases = [Phase("one", 0, 30), Phase("two", 30, 70), Phase("a long name", 70, 75), Phase("last", 75, None)]
+    _add_phases(figure, phases)
+    shades = [(part.left, part.right) for part in figure.center if isinstance(part, BoxAnnotation)]
+    assert shades == [(30, 70), (75, 100)]
+    (names,) = figure.above
+    assert names.major_label_overrides == {15: "one", 50: "two", 87.5: "last"}
+    assert list(names.ticker.ticks) == [15, 50, 87.5]
+
+
+def test_without_phases_there_is_no_band():
+    figure = Figure(x_range=(0, 100), y_range=(0, 1))
+    _add_phases(figure, [])
+    assert not figure.above
+    assert not any(isinstance(part, BoxAnnotation) for part in figure.center)
+
+
 def test_a_picture_with_a_frame_of_fixed_size_keeps_its_proportions(shared):
     view = registry().view("class_circle")
     figure = Drawing(view, frame_of(view, shared, 40)).root
@@ -188,3 +218,47 @@ def test_views_draw_the_smallest_models(tmp_path, shape):
         artifacts = variant.artifacts
         frame = StoredFrame(variant, artifacts, entry.item, 2, fitted_controls(entry.item, artifacts))
         Drawing(entry.item, frame).move(frame.moved_to(0))
+
+
+class Alone(MemoryFrame):
+    """The arrays of one checkpoint, as if there were no other."""
+
+    def phases(self):
+        return []
+
+    def moved_to(self, epoch):
+        return self
+
+
+def alone(view, shared, change=lambda array: array):
+    stored = frame_of(view, shared, 40)
+    arrays = {}
+    for name in view.reads:
+        array = stored.read(name)
+        arrays[name] = {40: change(array.sel(epoch=[40]) if "epoch" in array.dims else array)}
+    return Alone(arrays, 40, stored.controls)
+
+
+def without_numbers(array):
+    return array.astype(float) * np.nan if array.dtype.kind == "f" else array
+
+
+FOURIER_VIEWS = [name for name in VIEWS if name.startswith(("fourier.", "modular_addition."))]
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN slice")
+@pytest.mark.parametrize("change", [lambda array: array, without_numbers], ids=["as it is", "nothing but NaN"])
+@pytest.mark.parametrize("name", FOURIER_VIEWS)
+def test_one_checkpoint_is_drawn_and_clicked_whatever_it_holds(shared, name, change):
+    view = registry().view(name)
+    frame = alone(view, shared, change)
+    drawing = Drawing(view, frame)
+    drawing.move(frame)
+    axes, colours = limits(drawing)
+    assert np.isfinite(np.asarray([*axes, *colours], dtype=float)).all()
+    for x in (-1e9, -0.3, 0, 0.5, 2, 40, 1e9):
+        for y in (-1e9, -0.3, 0, 0.5, 2, 40, 1e9):
+            if view.pick is not None and (chosen := view.pick(frame, x, y)):
+                assert abs(y) < 1e9
+                assert abs(x) < 1e9 or view.series
+                assert set(chosen) <= {"epoch", "frequency", "neuron", "head", "site"}

@@ -45,6 +45,7 @@ def page(workspace):
 def test_what_was_computed_is_drawn_at_the_last_checkpoint(page):
     assert {card.provided.id for card in page.cards if card.drawing is not None} == {
         "fourier.cluster_sizes",
+        "fourier.embedding_gini",
         "fourier.embedding_spectrum_over_training",
         "training.losses",
         "fourier.embedding_spectrum",

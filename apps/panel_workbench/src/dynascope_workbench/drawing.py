@@ -10,7 +10,7 @@ from typing import Any
 
 import holoviews as hv
 from bokeh.events import Tap
-from bokeh.models import BoxAnnotation, ColumnDataSource, Label, Span
+from bokeh.models import BoxAnnotation, ColumnDataSource, FixedTicker, LinearAxis, Span
 from bokeh.plotting import figure as Figure
 
 from dynascope import ArtifactError, View
@@ -21,6 +21,9 @@ __all__ = ["Drawing"]
 
 NARROW = 0.06
 """The share of the axis below which a phase is too narrow for its name."""
+
+PHASE_NAMES = "phases"
+"""What the axis is called that names them."""
 
 hv.extension("bokeh")
 hv.renderer("bokeh").webgl = False  # for figures of this size canvas is faster, and draws lines without specks
@@ -133,22 +136,27 @@ def _sources(plot: Any) -> dict[str, ColumnDataSource]:
 
 
 def _add_phases(figure: Any, phases: Sequence[Phase]) -> None:
-    """Shade every other phase, and write each one's name where it begins."""
+    """Shade every other phase, and name each one above it: outside of the frame, where no curve hides the name."""
     axis = figure.x_range
-    whole = (axis.end - axis.start) if axis.start is not None else 0
+    if axis.start is None:
+        return
+    whole = axis.end - axis.start
+    names: dict[float, str] = {}
     for index, phase in enumerate(phases):
-        if index % 2:
-            shade = BoxAnnotation(left=phase.start, right=phase.end, fill_color=GREY, fill_alpha=0.12, line_color=None)
+        start, end = max(phase.start, axis.start), axis.end if phase.end is None else min(phase.end, axis.end)
+        if index % 2 and start < end:
+            shade = BoxAnnotation(left=start, right=end, fill_color=GREY, fill_alpha=0.12, line_color=None)
             shade.level = "underlay"
             figure.add_layout(shade)
-        end = axis.end if phase.end is None else phase.end
-        if whole and (end - phase.start) / whole > NARROW * (1 + len(phase.name) / 10):
-            figure.add_layout(
-                Label(
-                    x=phase.start, y=2, y_units="screen", x_offset=3, text=phase.name, text_color=GREY,
-                    text_font_size="10px",
-                )
-            )  # fmt: skip
+        if whole and (end - start) / whole > NARROW * (1 + len(phase.name) / 10):
+            names[(start + end) / 2] = phase.name
+    if names:
+        named = LinearAxis(
+            ticker=FixedTicker(ticks=sorted(names), minor_ticks=[]), major_label_overrides=names, name=PHASE_NAMES,
+            axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None, major_label_standoff=0,
+            major_label_text_color=GREY, major_label_text_font_size="10px",
+        )  # fmt: skip
+        figure.above = [named, *figure.above]  # next to the frame, under the legend
 
 
 def _epoch_line(figure: Any, epoch: int) -> Span:
@@ -186,4 +194,9 @@ def _dress(figure: Any) -> None:
         legend.background_fill_alpha = 0
         legend.border_line_color = None
         legend.label_text_font_size = "12px"
-        legend.spacing = 0
+        legend.spacing, legend.margin, legend.padding, legend.glyph_height = 5, 0, 2, 14
+        legend.title_text_color = GREY
+        legend.title_text_font_style = "normal"
+        legend.title_text_font_size = "11px"
+        if legend in figure.above:
+            legend.location = "bottom_left"  # of its own panel, clear of the frame

@@ -64,7 +64,7 @@ def draw_clock_and_pizza(frame: Frame) -> Any:
 
 CLOCK_AND_PIZZA = View(
     "clock_and_pizza",
-    "Clock or pizza",
+    "Clock and pizza, circle by circle",
     draw_clock_and_pizza,
     reads=(FREQUENCY, *(f"{ANALYZER}/{array}" for forms in FORMS.values() for array in forms)),
     controls=CircleChoice,

@@ -11,8 +11,9 @@ import param
 from dynascope import Frame, View
 from dynascope.style import GREY, colour_bar
 from dynascope_fourier.basis import component_frequencies, fourier_basis
+from dynascope_fourier.views.spectrum import spectrum_over_training
 
-__all__ = ["CLASS_CIRCLE", "frequency_plane"]
+__all__ = ["CLASS_CIRCLE", "CLASS_CIRCLES_OVER_TRAINING", "frequency_plane"]
 
 Array = np.ndarray[Any, Any]
 
@@ -153,4 +154,21 @@ CLASS_CIRCLE = View(
         "Mean stream of each class c = a + b mod p, in the plane that frequency k has at the last checkpoint. On a "
         "circle of frequency k, class c stands at the angle 2πkc/p."
     ),
+)
+
+
+class SiteChoice(param.Parameterized):
+    """Which centroids are shown."""
+
+    site = param.Selector(default="stream_after_mlp", objects=["stream_after_mlp"], doc="place in the model")
+
+
+CLASS_CIRCLES_OVER_TRAINING = spectrum_over_training(
+    "class_circles_over_training",
+    "Class circles over training",
+    PLANE_SHARE,
+    "Share of the variance of the class centroids in the plane of each frequency k, at every checkpoint; empty where "
+    "every input is the same. Click to go to the nearest one and choose the frequency.",
+    SiteChoice,
+    quantity="share of the centroids' variance",
 )

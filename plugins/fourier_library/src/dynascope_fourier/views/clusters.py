@@ -9,8 +9,17 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import GREY, LINES, colour_bar, curve_at_checkpoints
-from dynascope_fourier.views.style import frequency_ticks
+from dynascope.style import GREY, colour_bar
+from dynascope_fourier.views.style import (
+    FREQUENCY_LINES,
+    Series,
+    frequency_lines,
+    frequency_ticks,
+    largest,
+    lines_over_training,
+    nearest_epoch,
+    sentence,
+)
 
 __all__ = ["CLUSTER_SIZES", "NEURON_CLUSTERS"]
 
@@ -19,6 +28,8 @@ CLUSTER_SIZE = "fourier.neuron_frequencies/cluster_size"
 BEST_SIZE = "fourier.neuron_frequencies/best_size"
 BEST_FREQUENCY = "fourier.neuron_frequencies/best_frequency"
 BEST_SHARE = "fourier.neuron_frequencies/best_share"
+NEAR = 0.05
+"""How far from a line, as a share of the axis, a click still chooses it."""
 
 
 def _final_order(frame: Frame) -> np.ndarray[Any, Any]:
@@ -110,51 +121,50 @@ class Counting(param.Parameterized):
     )
 
 
+def _sizes(frame: Frame) -> Any:
+    return frame.series(CLUSTER_SIZE if frame.controls.count == "clusters" else BEST_SIZE)
+
+
 def draw_cluster_sizes(frame: Frame) -> Any:
-    """Draw the number of neurons of each frequency at every checkpoint; the largest by name, the others in grey.
+    """Draw the number of neurons of each frequency at every checkpoint; some by name, the others in grey.
 
     ``count`` at "clusters" counts neurons whose share reaches ``cluster_share``; at "best frequency", every neuron for
-    its best one. The six frequencies that have had the most have a name; others are thin grey lines.
+    its best one. Key frequencies have a name, then the largest others, six in all; the rest are thin grey lines.
     """
-    import holoviews as hv
+    size = _sizes(frame)
+    named = frequency_lines(frame)
+    lines = [
+        Series(f"k = {k}" if k in named else "", size["epoch"].values, size.values[:, index], named.get(k))
+        for index, k in enumerate(map(int, size["frequency"].values))
+        if k in named or size.values[:, index].any()
+    ]
+    if not lines:
+        return sentence("No neuron responds to any frequency.", size["epoch"].values)
+    return lines_over_training(lines, "neurons", number="0")
 
-    size = frame.series(CLUSTER_SIZE if frame.controls.count == "clusters" else BEST_SIZE)
-    epochs, frequency, largest = size["epoch"].values, size["frequency"].values, size.values.max(axis=0)
-    ever = [index for index in np.argsort(-largest, kind="stable") if largest[index]] or [0]
-    parts = []
-    for index in ever[len(LINES) :]:
-        curve = hv.Curve((epochs, size.values[:, index]), "epoch", f"of_{frequency[index]}")
-        parts.append(curve.opts(color=GREY, line_width=0.7, line_alpha=0.6))
-    for index, line in zip(sorted(ever[: len(LINES)]), LINES):
-        k = frequency[index]
-        dimension = hv.Dimension(f"of_{k}", label="neurons")
-        tooltips = [("epoch", "@epoch{0,0}"), ("frequency k", str(k)), ("neurons", f"@of_{k}")]
-        parts.append(curve_at_checkpoints(epochs, size.values[:, index], dimension, f"k = {k}", line, tooltips))
-    return (
-        hv.Overlay(parts)
-        .collate()
-        .opts(
-            hv.opts.Overlay(
-                ylim=(0, 1.05 * largest.max() or 1),
-                legend_position="top",
-                legend_cols=3,
-                show_grid=True,
-                xlabel="epoch",
-                ylabel="neurons",
-            )
-        )
-    )
+
+def pick_cluster_size(frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
+    """Return the frequency whose line is nearest to a point at the checkpoint nearest to it, unless all are far."""
+    size = _sizes(frame)
+    here = size.sel(epoch=nearest_epoch(size["epoch"].values, x)).values
+    shown = size.values.any(axis=0)
+    distance = np.where(shown, np.abs(here - y), np.inf)
+    if not distance.min() <= NEAR * largest(size.values):
+        return {}
+    return {"frequency": int(size["frequency"].values[distance.argmin()])}
 
 
 CLUSTER_SIZES = View(
     "cluster_sizes",
     "Neurons per frequency",
     draw_cluster_sizes,
-    reads=(CLUSTER_SIZE, BEST_SIZE),
+    reads=FREQUENCY_LINES,
     controls=Counting,
+    pick=pick_cluster_size,
     series=True,
     description=(
-        "Neurons of each frequency at every checkpoint. The largest clusters have a name; others are grey. Click to "
-        "go to the nearest checkpoint."
+        "Neurons of each frequency at every checkpoint. The key frequencies of the last checkpoint and the largest "
+        "other clusters have a name, and the same colour in every view; others are grey. Click to go to the nearest "
+        "checkpoint, and near a line to choose its frequency."
     ),
 )

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dynascope import Frame, View
 from dynascope.style import BAR_COLOUR, GREY, colour_bar
-from dynascope_fourier.views.style import frequency_ticks
+from dynascope_fourier.basis import component_frequencies
+from dynascope_fourier.views.spectrum import pick_bar, spectrum_over_training
+from dynascope_fourier.views.style import (
+    FREQUENCY_LINES,
+    Series,
+    frequency_lines,
+    frequency_ticks,
+    largest,
+    lines_over_training,
+)
 
-__all__ = ["LOGIT_COMPONENTS", "LOGIT_SHARES"]
+__all__ = ["LOGIT_COMPONENTS", "LOGIT_EXPLAINED", "LOGIT_SHARES", "LOGIT_SHARES_OVER_TRAINING"]
 
 Array = np.ndarray[Any, Any]
 
@@ -76,15 +86,25 @@ def move_logit_components(frame: Frame) -> Mapping[str, Any]:
     return {"image": [share], "norm": [norm]}
 
 
+def pick_component(frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
+    """Return the frequency at a point: that over a and b, where it is the same or one is the constant."""
+    p = frame.read(COMPONENT_NORM).shape[0]
+    if not (0 <= x < p / 2 and 0 <= y < p / 2):
+        return {}
+    chosen = {k for k in (int(component_frequencies(p)[int(2 * place)]) for place in (x, y)) if k}
+    return {"frequency": chosen.pop()} if len(chosen) == 1 else {}
+
+
 LOGIT_COMPONENTS = View(
     "logit_components",
     "Components of the logits",
     draw_logit_components,
     reads=(COMPONENT_NORM, COMPONENT),
     columns=move_logit_components,
+    pick=pick_component,
     description=(
         "Share of the logits' power in each two-dimensional Fourier component, logarithmic. The square of a frequency "
-        "holds its cosine and sine over a and over b."
+        "holds its cosine and sine over a and over b. Click one to choose its frequency."
     ),
 )
 
@@ -99,7 +119,7 @@ def draw_logit_shares(frame: Frame) -> Any:
 
     similarity = frame.read(SIMILARITY)
     frequency = similarity["frequency"].values
-    top = 1.15 * max(abs(end) for end in frame.range(SIMILARITY)) ** 2 or 1.0
+    top = 1.15 * largest(np.square(frame.range(SIMILARITY)))
     bars = hv.Bars(
         (frequency, similarity.values**2), hv.Dimension("frequency", label="frequency k"), "share", label="share"
     )
@@ -136,5 +156,39 @@ LOGIT_SHARES = View(
     draw_logit_shares,
     reads=(SIMILARITY, EXPLAINED),
     columns=move_logit_shares,
+    pick=partial(pick_bar, SIMILARITY),
     description="Share of the logits' variance, centred over the classes c, that cos(w_k (a + b − c)) explains.",
+)
+
+LOGIT_SHARES_OVER_TRAINING = spectrum_over_training(
+    "logit_shares_over_training",
+    "Logits explained by frequency over training",
+    SIMILARITY,
+    "Share of the logits' variance, centred over the classes c, that cos(w_k (a + b − c)) explains, at every "
+    "checkpoint. Click to go to the nearest one.",
+    shares=np.square,
+    quantity="share of variance",
+)
+
+
+def draw_logit_explained(frame: Frame) -> Any:
+    """Draw the share of the logits' variance that each frequency, and that all together explain."""
+    explained, similarity = frame.series(EXPLAINED), frame.series(SIMILARITY)
+    epochs, named = similarity["epoch"].values, frequency_lines(frame)
+    lines = [Series("together", explained["epoch"].values, explained.values, (GREY, "solid", "asterisk"))]
+    for k, share in zip(map(int, similarity["frequency"].values), similarity.values.T**2, strict=True):
+        lines.append(Series(f"k = {k}" if k in named else "", epochs, share, named.get(k)))
+    return lines_over_training(lines, "share of variance", ylim=(0, 1.02))
+
+
+LOGIT_EXPLAINED = View(
+    "logit_explained",
+    "Logits explained by the frequencies",
+    draw_logit_explained,
+    reads=(SIMILARITY, EXPLAINED, *FREQUENCY_LINES),
+    series=True,
+    description=(
+        "Share of the logits' variance, centred over the classes c, that cos(w_k (a + b − c)) explains: of all k "
+        "together, and of each. Frequencies have the colours that they have in every view."
+    ),
 )

@@ -1,16 +1,16 @@
-"""A view of restricted and excluded loss. holoviews is imported when the view is drawn."""
+"""Views of restricted and excluded loss. holoviews is imported when a view is drawn."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import EXCLUDED_COLOUR, RESTRICTED_COLOUR, TEST_COLOUR, TRAIN_COLOUR, curve_at_checkpoints
+from dynascope.style import EXCLUDED_COLOUR, GREY, RESTRICTED_COLOUR, TEST_COLOUR, TRAIN_COLOUR
+from dynascope_fourier.views.style import FREQUENCY_LINES, Series, frequency_lines, lines_over_training
 
-__all__ = ["PROGRESS_LOSSES"]
+__all__ = ["EXCLUDED_BY_FREQUENCY", "PROGRESS_LOSSES"]
 
 ANALYZER = "fourier.progress_measures"
 EXCLUDED = {
@@ -40,39 +40,18 @@ def draw_progress_losses(frame: Frame) -> Any:
     left out: the key frequencies, all, or the one whose loss is worst; in 3D, only the direction cos(w_k (a + b - c))
     of each. The key frequencies that were used stand above the picture.
     """
-    import holoviews as hv
-
     left_out = frame.controls.excluded
-    lines = (
+    lines = []
+    for label, array, split, line in (
         ("train", "loss", "train", (TRAIN_COLOUR, "solid", "circle")),
         ("test", "loss", "test", (TEST_COLOUR, "solid", "square")),
         ("restricted (all pairs)", "restricted_loss", "all", (RESTRICTED_COLOUR, "dashed", "triangle")),
         ("excluded (train)", EXCLUDED[left_out], "train", (EXCLUDED_COLOUR, "dotted", "diamond")),
-    )
-    curves, shown = [], []
-    for index, (label, array, split, line) in enumerate(lines):
+    ):
         series = frame.series(f"{ANALYZER}/{array}", split=split)
-        values = np.where(series.values > 0, series.values, np.nan)
-        shown.append(values[np.isfinite(values)])
-        dimension = hv.Dimension(f"value_{index}", label="loss", unit="nats")
-        tooltips = [("epoch", "@epoch{0,0}"), (f"{label}, nats", f"@value_{index}")]
-        curves.append(curve_at_checkpoints(series["epoch"].values, values, dimension, label, line, tooltips))
-    every = np.concatenate(shown) if any(map(len, shown)) else np.ones(1)
-    return (
-        hv.Overlay(curves)
-        .collate()
-        .opts(
-            hv.opts.Overlay(
-                logy=True,
-                ylim=(every.min() / 2, every.max() * 8),
-                legend_position="top",
-                legend_cols=2,
-                legend_opts={"title": _key_frequencies(frame)},
-                show_grid=True,
-                xlabel="epoch",
-                ylabel="loss (nats)",
-            )
-        )
+        lines.append(Series(label, series["epoch"].values, series.values, line))
+    return lines_over_training(
+        lines, "loss", "nats", logy=True, title=_key_frequencies(frame), number="0.00e+0", columns=2
     )
 
 
@@ -91,7 +70,50 @@ PROGRESS_LOSSES = View(
     controls=Excluded,
     series=True,
     description=(
-        "Restricted loss keeps of the logits the key frequencies and the mean; excluded loss leaves them out. Key "
-        "frequencies are those of the last checkpoint. Click to go to the nearest checkpoint."
+        "Restricted loss keeps of the logits the key frequencies and the mean; excluded loss leaves them out. A "
+        "frequency is key whose cluster (neurons with at least 0.85 of their variance in it) holds 2 % of the live "
+        "neurons at the last checkpoint, unless the settings say otherwise. The rules that bound the phases are in the "
+        "view Phases and their rules. Click to go to the nearest checkpoint."
+    ),
+)
+
+
+class Single(param.Parameterized):
+    """Which loss without one frequency."""
+
+    split = param.Selector(default="train", objects=["train", "test", "all"], doc="on which pairs")
+    without = param.Selector(
+        default="the frequency",
+        objects=["the frequency", "its direction, 3D"],
+        doc="the frequency: cos and sin of w_k (a + b); 3D: only cos(w_k (a + b - c))",
+    )
+
+
+def draw_excluded_by_frequency(frame: Frame) -> Any:
+    """Draw the loss without one frequency, for each, at every checkpoint; beside them the loss itself."""
+    controls = frame.controls
+    array = "excluded_loss_single" if controls.without == "the frequency" else "excluded_loss_single_3d"
+    whole, single = (
+        frame.series(f"{ANALYZER}/{name}", split=controls.split).transpose("epoch", ...) for name in ("loss", array)
+    )
+    epochs, named = single["epoch"].values, frequency_lines(frame)
+    lines = [Series("nothing left out", whole["epoch"].values, whole.values, (GREY, "solid", "asterisk"))]
+    for k, values in zip(map(int, single["frequency"].values), single.values.T, strict=True):
+        label, name = (f"k = {k}", f"loss without k = {k}") if k in named else ("", "")
+        lines.append(Series(label, epochs, values, named.get(k), name))
+    return lines_over_training(lines, "loss", "nats", logy=True, title=_key_frequencies(frame), number="0.00e+0")
+
+
+EXCLUDED_BY_FREQUENCY = View(
+    "excluded_by_frequency",
+    "Loss without one frequency",
+    draw_excluded_by_frequency,
+    reads=tuple(f"{ANALYZER}/{name}" for name in ("is_key", "loss", "excluded_loss_single", "excluded_loss_single_3d"))
+    + FREQUENCY_LINES,
+    controls=Single,
+    series=True,
+    description=(
+        "Loss of the logits without one frequency. It rises above the loss itself where the model relies on that "
+        "frequency. Frequencies have the colours that they have in every view."
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,30 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import BAR_COLOUR, colour_bar, epoch_edges
-from dynascope_fourier.views.style import frequency_ticks
+from dynascope.style import BAR_COLOUR, LINES, epoch_edges
+from dynascope_fourier.views.style import (
+    Series,
+    cells_over_training,
+    frequency_ticks,
+    largest,
+    lines_over_training,
+    nearest_epoch,
+)
 
-__all__ = ["EMBEDDING_SPECTRUM", "EMBEDDING_SPECTRUM_OVER_TRAINING", "spectrum", "spectrum_over_training"]
+__all__ = [
+    "EMBEDDING_GINI",
+    "EMBEDDING_SPECTRUM",
+    "EMBEDDING_SPECTRUM_OVER_TRAINING",
+    "pick_bar",
+    "spectrum",
+    "spectrum_over_training",
+]
+
+Array = np.ndarray[Any, Any]
 
 POWER_SHARE = "fourier.embedding_frequencies/power_share"
+GINI = "fourier.embedding_frequencies/gini"
+GINI_WITHOUT_CONSTANT = "fourier.embedding_frequencies/gini_without_constant"
 
 
 def spectrum(name: str, title: str, array: str, description: str) -> View:
@@ -26,6 +44,7 @@ def spectrum(name: str, title: str, array: str, description: str) -> View:
         partial(_draw_bars, array),
         reads=(array,),
         columns=partial(_move_bars, array),
+        pick=partial(pick_bar, array),
         description=description,
     )
 
@@ -45,7 +64,7 @@ def _draw_bars(array: str, frame: Frame) -> Any:
         line_alpha=0,
         bar_width=0.7,
         xlim=(0, int(frequency[-1]) + 1),
-        ylim=(0, 1.05 * frame.range(array)[1] or 1),
+        ylim=(0, 1.05 * largest(frame.range(array))),
         xticks=frequency_ticks(len(frequency)),
         xlabel="frequency k",
         ylabel="share of power",
@@ -58,8 +77,21 @@ def _move_bars(array: str, frame: Frame) -> Mapping[str, Any]:
     return {"share": frame.read(array).values}
 
 
+def pick_bar(array: str, frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
+    """Return the frequency of the bar at or under a point."""
+    k = round(x)
+    return {"frequency": k} if 0 <= y <= 1 and 1 <= k <= frame.read(array).sizes["frequency"] else {}
+
+
 def spectrum_over_training(
-    name: str, title: str, array: str, description: str, controls: type[param.Parameterized] | None = None
+    name: str,
+    title: str,
+    array: str,
+    description: str,
+    controls: type[param.Parameterized] | None = None,
+    *,
+    shares: Callable[[Array], Array] = np.asarray,
+    quantity: str = "share of power",
 ) -> View:
     """Return a view of shares of power at every checkpoint.
 
@@ -67,49 +99,51 @@ def spectrum_over_training(
         name, title, description: of the view.
         array: ``"frequency"``, or with more axes, for each of which there is a control of its name.
         controls: a class with these.
+        shares: what is shown of the array's values.
+        quantity: what that is.
     """
     return View(
-        name, title, partial(_draw_map, array), reads=(array,), controls=controls, series=True, description=description
+        name,
+        title,
+        partial(_draw_map, array, shares, quantity),
+        reads=(array,),
+        controls=controls,
+        pick=partial(_pick_on_map, array),
+        series=True,
+        description=description,
     )
 
 
-def _draw_map(array: str, frame: Frame) -> Any:
+def _series(array: str, frame: Frame) -> Any:
+    controls = frame.controls
+    at = {} if controls is None else {name: getattr(controls, name) for name in controls.param if name != "name"}
+    return frame.series(array, **at)
+
+
+def _draw_map(array: str, shares: Callable[[Array], Array], quantity: str, frame: Frame) -> Any:
     """Draw shares as a map over epoch and frequency.
 
     The axis is the epoch, not the checkpoint's number, so that maps, losses and the epoch line agree. A cell is as
-    wide as the epochs for which a click goes to its checkpoint.
-
-    Cells are narrow where checkpoints are dense; nothing is interpolated.
+    wide as the epochs for which a click goes to its checkpoint: narrow where checkpoints are dense.
     """
-    import holoviews as hv
+    share = _series(array, frame)
+    frequency = share["frequency"].values
+    return cells_over_training(
+        share["epoch"].values,
+        frequency,
+        shares(share.values),
+        quantity,
+        row="frequency k",
+        ticks=frequency_ticks(len(frequency)),
+    )
 
-    controls = frame.controls
-    at = {} if controls is None else {name: getattr(controls, name) for name in controls.param if name != "name"}
-    share = frame.series(array, **at)
-    epochs, frequency = share["epoch"].values, share["frequency"].values
-    edge, count = epoch_edges(epochs), len(frequency)
-    left, right, epoch = (np.repeat(each, count) for each in (edge[:-1], edge[1:], epochs))
-    k = np.tile(frequency, len(epochs))
-    cells = hv.Rectangles(
-        (left, k - 0.5, right, k + 0.5, share.values.ravel(), epoch, k),
-        ["left", "bottom", "right", "top"],
-        [hv.Dimension("share", label="share of power"), "epoch", "k"],
-    )
-    return cells.opts(
-        color="share",
-        line_color="share",  # no seams of the page's colour between cells
-        line_width=1,
-        cmap="viridis",
-        clim=(0, float(share.max()) or 1.0),
-        tools=["hover"],
-        hover_tooltips=[("epoch", "@epoch{0,0}"), ("frequency k", "@k"), ("share of power", "@share{0.000}")],
-        xlim=(edge[0], edge[-1]),
-        ylim=(0.5, count + 0.5),
-        yticks=frequency_ticks(count),
-        xlabel="epoch",
-        ylabel="frequency k",
-        **colour_bar("share"),
-    )
+
+def _pick_on_map(array: str, frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
+    """Return the checkpoint and the frequency at a point."""
+    share = frame.series(array)
+    edge, k = epoch_edges(share["epoch"].values), round(y)
+    inside = edge[0] <= x <= edge[-1] and 1 <= k <= share.sizes["frequency"]
+    return {"epoch": nearest_epoch(share["epoch"].values, x), "frequency": k} if inside else {}
 
 
 EMBEDDING_SPECTRUM = spectrum(
@@ -124,4 +158,28 @@ EMBEDDING_SPECTRUM_OVER_TRAINING = spectrum_over_training(
     POWER_SHARE,
     "Share of the embedding's non-constant Fourier power per frequency k, at every checkpoint. Click to go to the "
     "nearest one.",
+)
+
+
+def draw_embedding_gini(frame: Frame) -> Any:
+    """Draw both Gini coefficients of the embedding's component norms at every checkpoint."""
+    lines = []
+    for (label, array), line in zip(
+        (("without the constant", GINI_WITHOUT_CONSTANT), ("with the constant", GINI)), LINES, strict=False
+    ):
+        gini = frame.series(array)
+        lines.append(Series(label, gini["epoch"].values, gini.values, line))
+    return lines_over_training(lines, "Gini coefficient", ylim=(0, 1))
+
+
+EMBEDDING_GINI = View(
+    "embedding_gini",
+    "Sparsity of the embedding",
+    draw_embedding_gini,
+    reads=(GINI, GINI_WITHOUT_CONSTANT),
+    series=True,
+    description=(
+        "Gini coefficient of the norms of the embedding's Fourier components: 0 where all are equal, 1 - m/N where m "
+        "of N are equal and the others are 0."
+    ),
 )

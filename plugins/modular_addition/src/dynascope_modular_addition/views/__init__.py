@@ -5,21 +5,37 @@ from dynascope_modular_addition.views.attention import (
     HEAD_FREQUENCIES,
     HEAD_FREQUENCIES_OVER_TRAINING,
 )
+from dynascope_modular_addition.views.gradients import (
+    CLOCK_OR_PIZZA,
+    GRADIENT_AGREEMENT,
+    GRADIENT_AGREEMENT_OVER_TRAINING,
+    GRADIENT_ENERGY,
+    GRADIENT_ENERGY_OVER_TRAINING,
+    SYMMETRICITY,
+)
 from dynascope_modular_addition.views.neuron_map import NEURON_MAP
 from dynascope_modular_addition.views.neuron_weights import (
     NEURON_LOGIT_SPECTRUM,
     NEURON_LOGIT_SPECTRUM_OVER_TRAINING,
     NEURON_PHASES,
+    SPARSITY,
 )
 
 __all__ = ["VIEWS"]
 
 VIEWS = (
     ATTENTION_PATTERN,
+    CLOCK_OR_PIZZA,
+    GRADIENT_AGREEMENT,
+    GRADIENT_AGREEMENT_OVER_TRAINING,
+    GRADIENT_ENERGY,
+    GRADIENT_ENERGY_OVER_TRAINING,
     HEAD_FREQUENCIES,
     HEAD_FREQUENCIES_OVER_TRAINING,
     NEURON_LOGIT_SPECTRUM,
     NEURON_LOGIT_SPECTRUM_OVER_TRAINING,
     NEURON_MAP,
     NEURON_PHASES,
+    SPARSITY,
+    SYMMETRICITY,
 )

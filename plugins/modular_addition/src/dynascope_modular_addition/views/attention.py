@@ -134,15 +134,23 @@ def move_head_frequencies(frame: Frame) -> Mapping[str, Any]:
     return {"share/image": [np.ascontiguousarray(frame.read(SHARE).values.T)], "best/best": _best(frame)}
 
 
+def pick_head(frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
+    """Return the head and the frequency at a point."""
+    share, k, head = frame.read(SHARE), round(x), round(y)
+    inside = 1 <= k <= share.sizes["frequency"] and 0 <= head < share.sizes["head"]
+    return {"head": int(share["head"].values[head]), "frequency": k} if inside else {}
+
+
 HEAD_FREQUENCIES = View(
     "head_frequencies",
     "Frequencies of the heads",
     draw_head_frequencies,
     reads=(SHARE, BEST_FREQUENCY, SIGN),
     columns=move_head_frequencies,
+    pick=pick_head,
     description=(
         "Share of the power of each head's attention score over the number tokens. At the right, its best frequency; "
-        "the sign is relative to the first head with the same one."
+        "the sign is relative to the first head with the same one. Click to choose a head and a frequency."
     ),
 )
 

@@ -10,6 +10,7 @@ import param
 
 from dynascope import Frame, View
 from dynascope.style import colour_bar, whole_ticks
+from dynascope_fourier.views.style import largest
 
 __all__ = ["NEURON_MAP"]
 
@@ -52,7 +53,7 @@ def draw_neuron_map(frame: Frame) -> Any:
     if controls.colours == "of this epoch":
         top, label = 1.0, "share of the largest"
     else:
-        top, label = float(frame.series(LARGEST, neuron=controls.neuron).max()) or 1.0, "activation"
+        top, label = largest(frame.series(LARGEST, neuron=controls.neuron).values), "activation"
     bounds = (-0.5, -0.5, len(axis) - 0.5, len(axis) - 0.5)
     image = hv.Image((axis, axis, _image(frame)), ["a", "b"], hv.Dimension("activation", label=label), bounds=bounds)
     return image.opts(

@@ -9,10 +9,11 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import BAR_COLOUR, GREY
+from dynascope.style import BAR_COLOUR, GREY, LINES
 from dynascope_fourier.views.spectrum import spectrum, spectrum_over_training
+from dynascope_fourier.views.style import Series, lines_over_training
 
-__all__ = ["NEURON_LOGIT_SPECTRUM", "NEURON_LOGIT_SPECTRUM_OVER_TRAINING", "NEURON_PHASES"]
+__all__ = ["NEURON_LOGIT_SPECTRUM", "NEURON_LOGIT_SPECTRUM_OVER_TRAINING", "NEURON_PHASES", "SPARSITY"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,6 +27,8 @@ BEST_FREQUENCY = f"{ANALYZER}/best_frequency"
 TURN = [(-np.pi, "−π"), (-np.pi / 2, "−π/2"), (0, "0"), (np.pi / 2, "π/2"), (np.pi, "π")]
 LARGEST_POINT = 9
 SMALLEST_POINT = 1.5
+NEAR = 0.2
+"""How far from a point, in radians, a click still chooses its neuron."""
 
 NEURON_LOGIT_SPECTRUM = spectrum(
     "neuron_logit_spectrum",
@@ -39,6 +42,50 @@ NEURON_LOGIT_SPECTRUM_OVER_TRAINING = spectrum_over_training(
     POWER_SHARE,
     "Share of the non-constant Fourier power of W_L = W_out W_U over the classes, per frequency k, at every "
     "checkpoint. Click to go to the nearest one.",
+)
+
+
+GINI = {"without the constant": "gini_without_constant", "with the constant": "gini"}
+LOGIT_MAP, EMBEDDING = "modular_addition.neuron_logit_frequencies", "fourier.embedding_frequencies"
+RESIDUAL = f"{LOGIT_MAP}/residual"
+
+
+class GiniChoice(param.Parameterized):
+    """Which Gini coefficient is shown."""
+
+    gini = param.Selector(default="without the constant", objects=list(GINI), doc="over which components")
+
+
+def draw_sparsity(frame: Frame) -> Any:
+    """Draw the Gini coefficients of W_L and of the embedding, and what of W_L no key frequency holds."""
+    name = GINI[frame.controls.gini]
+    lines = []
+    for (label, array), line in zip(
+        (
+            ("Gini of W_L", f"{LOGIT_MAP}/{name}"),
+            ("Gini of the embedding", f"{EMBEDDING}/{name}"),
+            ("W_L outside the key frequencies", RESIDUAL),
+        ),
+        LINES,
+        strict=False,
+    ):
+        values = frame.series(array)
+        lines.append(Series(label, values["epoch"].values, values.values, line))
+    return lines_over_training(lines, "Gini coefficient, share of norm", ylim=(0, 1.02), columns=2)
+
+
+SPARSITY = View(
+    "weight_sparsity",
+    "Sparsity of embedding and neuron-logit map",
+    draw_sparsity,
+    reads=(*(f"{analyzer}/{name}" for analyzer in (LOGIT_MAP, EMBEDDING) for name in GINI.values()), RESIDUAL),
+    controls=GiniChoice,
+    series=True,
+    description=(
+        "Gini coefficients of the norms of the Fourier components: 1 - m/N where m of N are equal and the others are "
+        "0. And the norm of W_L = W_out W_U outside the directions of the last checkpoint's key frequencies, over its "
+        "norm."
+    ),
 )
 
 
@@ -141,15 +188,23 @@ def move_neuron_phases(frame: Frame) -> Mapping[str, Any]:
     return {f"phase/{name}": values for name, values in _columns(frame).items()}
 
 
+def pick_neuron(frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
+    """Return the neuron whose point is nearest to a place, unless all are far."""
+    columns = _columns(frame)
+    away = np.nan_to_num(np.hypot(columns["phi"] - x, columns["upright"] - y), nan=np.inf)
+    return {"neuron": int(away.argmin())} if away.min() <= NEAR else {}
+
+
 NEURON_PHASES = View(
     "neuron_phases",
     "Phases of the neurons",
     draw_neuron_phases,
     reads=(PHI, PSI, ALPHA, BETA, DIFFERENCE, BEST_FREQUENCY),
     columns=move_neuron_phases,
+    pick=pick_neuron,
     controls=PhaseChoice,
     description=(
         "A point is a neuron, its area the amplitude of its input weight at frequency k. A neuron that computes its "
-        "part of cos(w_k (a + b − c)) lies on the dashed line, ψ = 2φ."
+        "part of cos(w_k (a + b − c)) lies on the dashed line, ψ = 2φ. Click a point to choose its neuron."
     ),
 )
