@@ -189,6 +189,7 @@ def _number(controls: Any, name: str, label: str) -> list[Any]:
     Beside it there are buttons for the number before and the next one.
     """
     low, high = controls.param[name].bounds
+    stride = controls.param[name].step or 1
     box = pmui.IntInput(
         label=f"{label} ({low}-{high})", value=getattr(controls, name), width=140, size="small", margin=(4, 0, 4, 10)
     )
@@ -201,7 +202,7 @@ def _number(controls: Any, name: str, label: str) -> list[Any]:
     box.param.watch(typed, "value")
     controls.param.watch(lambda event: setattr(box, "value", event.new), name)
     buttons = []
-    for sign, step, said in (("‹", -1, "previous"), ("›", 1, "next")):
+    for sign, step, said in (("‹", -stride, "previous"), ("›", stride, "next")):
         button = pmui.Button(
             label=sign, variant="text", size="small", description=f"{said} {label}", margin=(4, 0), width=32,
             sx={"minWidth": "28px", "fontSize": "18px", "padding": "2px"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import holoviews as hv
 from bokeh.events import Tap
-from bokeh.models import BoxAnnotation, ColumnDataSource, Label, Span
+from bokeh.models import BoxAnnotation, ColumnDataSource, DataTable, InlineStyleSheet, Label, Span
 from bokeh.plotting import figure as Figure
 
 from dynascope import ArtifactError, View
@@ -21,6 +21,19 @@ __all__ = ["Drawing"]
 
 NARROW = 0.06
 """The share of the axis below which a phase is too narrow for its name."""
+
+TABLE_STYLE = """
+:host { color: inherit; background: transparent; font-size: 13px; }
+.slick-header, .slick-header-columns, .slick-viewport, .grid-canvas, .slick-pane {
+  background: transparent; border: none; }
+.slick-header-column.ui-state-default, .slick-header-column.ui-state-default:hover {
+  background: transparent; color: inherit; border: none; font-weight: 600; }
+.slick-row.ui-widget-content, .slick-row.odd, .slick-row.even, .slick-row:hover {
+  background: transparent; color: inherit; border: none; }
+.slick-cell, .slick-cell.selected { background: transparent; color: inherit; border: none;
+  border-top: 1px solid rgba(138, 138, 138, 0.3); }
+"""
+"""A table takes the colours of the page, light or dark."""
 
 hv.extension("bokeh")
 hv.renderer("bokeh").webgl = False  # for figures of this size canvas is faster, and draws lines without specks
@@ -52,7 +65,9 @@ class Drawing:
         plot.document = None  # HoloViews would keep the plot for as long as the server runs
         self._sources = _sources(plot)
         self._lines: list[Span] = []
-        for figure in self.root.select(type=Figure):
+        for table in self.root.select({"type": DataTable}):
+            _dress_table(table)
+        for figure in self.root.select({"type": Figure}):
             _dress(figure)
             if view.series:
                 _add_phases(figure, frame.phases())
@@ -157,6 +172,15 @@ def _epoch_line(figure: Any, epoch: int) -> Span:
     return line
 
 
+def _dress_table(table: Any) -> None:
+    """Give a table the width and the colours of its card; it is read, not edited."""
+    table.sizing_mode = "stretch_width"
+    table.autosize_mode = "none"
+    table.index_position = None
+    table.editable = table.selectable = False
+    table.stylesheets = [InlineStyleSheet(css=TABLE_STYLE)]
+
+
 def _dress(figure: Any) -> None:
     """Give every picture the same height and quiet frame, and its card's width unless its frame has a fixed one."""
     if figure.frame_width is None:
@@ -186,4 +210,7 @@ def _dress(figure: Any) -> None:
         legend.background_fill_alpha = 0
         legend.border_line_color = None
         legend.label_text_font_size = "12px"
+        legend.title_text_color = GREY
+        legend.title_text_font_size = "11px"
+        legend.title_text_font_style = "normal"
         legend.spacing = 0

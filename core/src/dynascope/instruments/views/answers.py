@@ -38,6 +38,7 @@ ANSWER_COLOURS = {
     "wrong, test": "#f0e442",
 }
 """Blues for right, warm for wrong; their lightness rises from the first to the last as 31, 69, 53 and 89 of 100."""
+CATEGORIES = "right or wrong"
 LATER, NEVER = "#c8c8c8", "#d55e00"
 
 
@@ -121,15 +122,12 @@ def pick_row(frame: Frame, x: float, y: float) -> Mapping[str, int]:
     return probe_grid(frame).at(x, y)
 
 
-# ------------------------------------------------------------------------------------------------ answers at an epoch
-
-
 class AnswerChoice(param.Parameterized):
     """What is shown of each answer."""
 
-    show = param.Selector(
-        default="right or wrong",
-        objects=["right or wrong", "margin", "confidence"],
+    show: Any = param.Selector(
+        default=CATEGORIES,
+        objects=[CATEGORIES, "margin", "confidence"],
         doc="margin: logit of the right class less the largest other one; confidence: probability of the right class",
     )
 
@@ -138,11 +136,9 @@ def _answers(frame: Frame) -> dict[str, Array]:
     """Return what is shown of each row, and what the pointer says of it."""
     show = frame.controls.show
     train, correct = frame.read(TRAIN).values > 0, frame.read(CORRECT).values > 0
-    shown = {
-        "right or wrong": lambda: 2 * ~correct + ~train,
-        "margin": lambda: frame.read(MARGIN).values,
-        "confidence": lambda: frame.read(CONFIDENCE).values,
-    }[show]()
+    shown = (
+        2 * ~correct + ~train if show == CATEGORIES else frame.read(MARGIN if show == "margin" else CONFIDENCE).values
+    )
     return {
         "shown": np.asarray(shown, dtype=np.float32),
         "answer": frame.read(PREDICTION).values,
@@ -159,7 +155,7 @@ def draw_answers(frame: Frame) -> Any:
     if not len(columns["shown"]):
         return sentence("The probe has no rows.")
     tooltips = [*grid.tooltips, ("right class", "@right"), ("answer", "@answer"), ("trained on (1: yes)", "@trained")]
-    if show == "right or wrong":
+    if show == CATEGORIES:
         bar = colour_bar("")
         keys = dict(enumerate(ANSWER_COLOURS))
         legend = {"ticker": FixedTicker(ticks=list(keys)), "major_label_overrides": keys, "title": None}
@@ -195,13 +191,10 @@ ANSWERS = View(
 )
 
 
-# --------------------------------------------------------------------------------------------------------- graduation
-
-
 class GraduationColours(param.Parameterized):
     """How colours follow the epoch."""
 
-    colours = param.Selector(default="linear", objects=["linear", "logarithmic"], doc="in the epoch")
+    colours: Any = param.Selector(default="linear", objects=["linear", "logarithmic"], doc="in the epoch")
 
 
 def _colour_limits(frame: Frame) -> tuple[float, float]:
@@ -291,8 +284,6 @@ GRADUATED_ROWS = View(
 )
 
 
-# ------------------------------------------------------------------------------------------------------ right classes
-
 QUANTITIES = {
     "accuracy": "class_accuracy",
     "mean loss": "class_loss",
@@ -305,8 +296,8 @@ BETWEEN_0_AND_1 = ("accuracy", "mean confidence")
 class ClassChoice(param.Parameterized):
     """Whose rows, and what of them."""
 
-    split = param.Selector(default="test", objects=["test"], doc="train, test (not trained on), or all rows")
-    show = param.Selector(default="accuracy", objects=list(QUANTITIES), doc="over the rows of each right class")
+    split: Any = param.Selector(default="test", objects=["test"], doc="train, test (not trained on), or all rows")
+    show: Any = param.Selector(default="accuracy", objects=list(QUANTITIES), doc="over the rows of each right class")
 
 
 def draw_class_accuracy(frame: Frame) -> Any:

@@ -27,7 +27,7 @@ OF_THIS_EPOCH = "of this epoch"
 class ScaleChoice(param.Parameterized):
     """What the vertical axis is."""
 
-    scale = param.Selector(
+    scale: Any = param.Selector(
         default="fixed over training",
         objects=["fixed over training", OF_THIS_EPOCH],
         doc="of this epoch: as a share of the largest change at the epoch",
@@ -65,7 +65,7 @@ def draw_loss_around(frame: Frame) -> Any:
         label = "change of the train loss (nats)"
     x, y = hv.Dimension("radius"), hv.Dimension("change", label=label)
     paths = [{"radius": radius, "change": along, "direction": index} for index, along in enumerate(change)]
-    directions = hv.Path(paths, [x, y], "direction", label="directions")
+    directions = hv.Contours(paths, [x, y], "direction", label="directions")
     curve = hv.Curve((radius, mean), x, hv.Dimension("mean", label=label), label="mean")
     points = hv.Scatter((radius, mean), x, hv.Dimension("mean_at", label=label), label="at")
     return hv.Overlay(
@@ -107,7 +107,7 @@ LOSS_AROUND = View(
 class CurvatureScale(param.Parameterized):
     """The scale of the vertical axis."""
 
-    scale = param.Selector(
+    scale: Any = param.Selector(
         default="logarithmic", objects=["logarithmic", "linear"], doc="what is not positive has no logarithm"
     )
 

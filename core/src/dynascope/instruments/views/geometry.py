@@ -25,8 +25,8 @@ QUANTITIES = {
 class GeometryChoice(param.Parameterized):
     """What is shown."""
 
-    quantity = param.Selector(default="signal-to-noise ratio", objects=list(QUANTITIES), doc="of each site")
-    scale = param.Selector(
+    quantity: Any = param.Selector(default="signal-to-noise ratio", objects=list(QUANTITIES), doc="of each site")
+    scale: Any = param.Selector(
         default="logarithmic", objects=["logarithmic", "linear"], doc="what is not positive has no logarithm"
     )
 

@@ -57,7 +57,7 @@ def lines_over_training(
     parts = []
     if drawn := {label: values for label, values in grey.items() if np.isfinite(values).any()}:
         paths = [{"epoch": epochs, "other": values, "which": label} for label, values in drawn.items()]
-        path = hv.Path(paths, ["epoch", hv.Dimension("other", label=quantity)], "which")
+        path = hv.Contours(paths, ["epoch", hv.Dimension("other", label=quantity)], "which")
         tooltips = [("epoch", "$x{0,0}"), (kind, "@which"), (quantity, "$y{0.000 a}")]
         parts.append(path.opts(color=GREY, line_width=0.8, line_alpha=0.6, tools=["hover"], hover_tooltips=tooltips))
     for index, ((label, values), line) in enumerate(zip(shown.items(), LINES)):
@@ -65,23 +65,19 @@ def lines_over_training(
             continue
         dimension = hv.Dimension(f"value_{index}", label=quantity)
         tooltips = [("epoch", "@epoch{0,0}"), (f"{label}, {unit}" if unit else label, f"@value_{index}{{0.000 a}}")]
-        parts.append(curve_at_checkpoints(epochs, values, dimension, label, line, tooltips))
+        parts += curve_at_checkpoints(epochs, values, dimension, label, line, tooltips)
     without = f"no value: {', '.join(empty)}" if empty else ""
     start, end = float(epochs[0]), float(epochs[-1])
-    return (
-        hv.Overlay(parts)
-        .collate()
-        .opts(
-            hv.opts.Overlay(
-                logy=log,
-                xlim=(start, end) if end > start else (start - 0.5, end + 0.5),
-                ylim=ylim or padded(every, log=log),
-                legend_position="top",
-                legend_cols=3,
-                legend_opts={"title": "; ".join(filter(None, [title, without]))},
-                show_grid=True,
-                xlabel="epoch",
-                ylabel=f"{quantity} ({unit})" if unit else quantity,
-            )
+    return hv.Overlay(parts).opts(
+        hv.opts.Overlay(
+            logy=log,
+            xlim=(start, end) if end > start else (start - 0.5, end + 0.5),
+            ylim=ylim or padded(every, log=log),
+            legend_position="top",
+            legend_cols=3,
+            legend_opts={"title": "; ".join(filter(None, [title, without]))},
+            show_grid=True,
+            xlabel="epoch",
+            ylabel=f"{quantity} ({unit})" if unit else quantity,
         )
     )

@@ -16,8 +16,14 @@ Array = np.ndarray[Any, Any]
 
 ANALYZER = "general.milestones"
 ARRAYS = ("milestone", "rule", "threshold", "measured", "reached", "epoch_reached", "value")
-COLUMNS = {"train_accuracy": "train_accuracy", "test_below_uniform": "test_loss", "test_accuracy": "test_accuracy"}
-"""Which metric decides on a milestone."""
+METRIC = {
+    "train_accuracy": ("train_accuracy", "≥"),
+    "test_below_uniform": ("test_loss", "<"),
+    "test_accuracy": ("test_accuracy", "≥"),
+}
+"""Which metric decides on a milestone, and on which side of the threshold it is then."""
+TITLES = {"metric": "metric and threshold"}
+WIDTHS = {"milestone": 130, "metric": 165, "epoch": 95, "then": 70, "now": 95, "rule": 900}
 
 
 def _now(frame: Frame) -> Array:
@@ -26,7 +32,7 @@ def _now(frame: Frame) -> Array:
     at = np.flatnonzero(metrics["epoch"] == frame.epoch)
     found = []
     for name in frame.read(f"{ANALYZER}/milestone").values:
-        values = metrics.get(COLUMNS.get(str(name), ""), np.empty(0))
+        values = metrics.get(METRIC.get(str(name), ("", ""))[0], np.empty(0))
         value = values[at[0]] if len(at) and len(values) else np.nan
         found.append(f"{value:.4g}" if np.isfinite(value) else "not measured")
     return np.array(found, dtype=np.str_)
@@ -42,23 +48,25 @@ def draw_milestone_table(frame: Frame) -> Any:
         f"{value:,.0f}" if there else "not reached" if known else "not measured"
         for value, there, known in zip(array["epoch_reached"], reached, measured)
     ]
-    value = [f"{value:.4g}" if there else "" for value, there in zip(array["value"], reached)]
     columns = {
         "milestone": [str(name).replace("_", " ") for name in array["milestone"]],
+        "metric": [
+            f"{metric.replace('_', ' ')} {side} {threshold:.4g}".strip()
+            for (metric, side), threshold in zip(
+                (METRIC.get(str(name), ("", "")) for name in array["milestone"]), array["threshold"]
+            )
+        ],
         "epoch": epoch,
-        "value": value,
+        "then": [f"{value:.4g}" if there else "" for value, there in zip(array["value"], reached)],
         "now": _now(frame),
-        "threshold": [f"{value:.4g}" for value in array["threshold"]],
         "rule": array["rule"],
     }
-    titles = {"epoch": "reached at epoch", "value": "metric then", "now": "at this epoch"}
     table = hv.Table(
         tuple(np.array(values, dtype=np.str_) for values in columns.values()),
         [],
-        [hv.Dimension(name, label=titles.get(name, name)) for name in columns],
+        [hv.Dimension(name, label=TITLES.get(name, name)) for name in columns],
     )
-    widths = {"milestone": 130, "epoch": 100, "value": 80, "now": 90, "threshold": 70, "rule": 420}
-    return table.opts(height=40 + 26 * len(epoch), hooks=[column_widths(widths)])
+    return table.opts(height=40 + 26 * len(epoch), hooks=[column_widths(WIDTHS)])
 
 
 def move_milestone_table(frame: Frame) -> Mapping[str, Any]:
@@ -72,5 +80,8 @@ MILESTONE_TABLE = View(
     draw_milestone_table,
     reads=(*(f"{ANALYZER}/{name}" for name in ARRAYS), "metrics"),
     columns=move_milestone_table,
-    description="When the variant passed each threshold, by which rule, and where its metric is at this epoch.",
+    description=(
+        "When the variant passed each threshold, by which rule, the metric then, and the metric now: at this epoch. "
+        "Losses are in nats."
+    ),
 )

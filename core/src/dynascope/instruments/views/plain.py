@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["finite_limits", "padded", "sentence", "said"]
+__all__ = ["finite_limits", "padded", "said", "sentence"]
 
 Array = np.ndarray[Any, Any]
 

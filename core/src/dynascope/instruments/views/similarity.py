@@ -23,8 +23,8 @@ CKA = "general.linear_cka/cka"
 class SiteChoice(param.Parameterized):
     """Where in the model, and from which similarity on there are colours."""
 
-    site = param.Selector(default="stream_after_mlp", objects=["stream_after_mlp"], doc="place in the model")
-    colours = param.Selector(
+    site: Any = param.Selector(default="stream_after_mlp", objects=["stream_after_mlp"], doc="place in the model")
+    colours: Any = param.Selector(
         default="from 0 to 1", objects=["from 0 to 1", "from the smallest to 1"], doc="the range of the colours"
     )
 
@@ -66,13 +66,14 @@ def draw_checkpoint_similarity(frame: Frame) -> Any:
         ],
         **colour_bar("linear CKA"),
     ) * cross.opts(
-        color="#ffffff",
-        line_width=1,
+        color="#d55e00",
+        line_width=1.5,
         line_dash="dashed",
         xlim=ends,
         ylim=ends,
         xlabel="epoch",
         ylabel="epoch",
+        show_legend=False,
         frame_width=270,
         frame_height=270,
     )  # fmt: skip

@@ -30,13 +30,18 @@ SIZES = {"sum of squares": "sum_of_squares", "norm": "norm", "largest element": 
 ALL_FOUR = "all four"
 NOISE = 1e-8
 """The share of the largest singular value below which single precision says nothing."""
+EMBEDDING = "embed.weight"
+"""What is shown first, where the model has a weight of that name."""
+MATRIX_DOC = "name of the weight, with [index] for one of a stack"
 NO_MATRIX = "The model has no weight matrix."
 
 
 class MatrixChoice(param.Parameterized):
     """Which matrix."""
 
-    matrix = param.Selector(default="", objects=[""], doc="name of the weight, with [index] for one of a stack")
+    matrix: Any = param.Selector(
+        default=EMBEDDING, objects=[EMBEDDING], doc="name of the weight, with [index] for one of a stack"
+    )
 
 
 def _values(frame: Frame, epoch: int | None = None) -> Array:
@@ -59,8 +64,9 @@ def draw_singular_values(frame: Frame) -> Any:
     low, high = padded(every[every > NOISE * largest], log=True)
     number, height = hv.Dimension("number"), hv.Dimension("value", label="singular value")
     parts = []
-    for epoch, dash in ((frame.epochs[0], "dotted"), (frame.epochs[-1], "dashed")):
-        curve = hv.Curve((rank[:count], _values(frame, epoch)[:count]), number, height, label=f"epoch {epoch:,}")
+    for name, epoch, dash in (("first", frame.epochs[0], "dotted"), ("last", frame.epochs[-1], "dashed")):
+        of_then = hv.Dimension(name, label="singular value")
+        curve = hv.Curve((rank[:count], _values(frame, epoch)[:count]), number, of_then, label=f"epoch {epoch:,}")
         parts.append(curve.opts(color=GREY, line_dash=dash, line_width=1))
     now = hv.Scatter((rank[:count], _values(frame)[:count]), number, height, label="this epoch")
     points = now.opts(
@@ -109,8 +115,10 @@ SINGULAR_VALUES = View(
 class RankChoice(param.Parameterized):
     """Which matrix has colours, and what is measured of it."""
 
-    matrix = param.Selector(default="", objects=[""], doc="name of the weight, with [index] for one of a stack")
-    measure = param.Selector(
+    matrix: Any = param.Selector(
+        default=EMBEDDING, objects=[EMBEDDING], doc="name of the weight, with [index] for one of a stack"
+    )
+    measure: Any = param.Selector(
         default=ALL_FOUR,
         objects=[ALL_FOUR, *RANKS],
         doc="all four measures of the matrix, or one, with that of the other matrices in grey",
@@ -155,8 +163,8 @@ WEIGHT_RANKS = View(
 class SizeChoice(param.Parameterized):
     """Which weight has a colour, and what is measured of it."""
 
-    weight = param.Selector(default="", objects=[""], doc="name in the checkpoint")
-    measure = param.Selector(default="sum of squares", objects=list(SIZES), doc="of the elements of each weight")
+    weight: Any = param.Selector(default=EMBEDDING, objects=[EMBEDDING], doc="name in the checkpoint")
+    measure: Any = param.Selector(default="sum of squares", objects=list(SIZES), doc="of the elements of each weight")
 
 
 def draw_weight_sizes(frame: Frame) -> Any:

@@ -22,7 +22,7 @@ def number_formats(formats: Mapping[str, str], missing: Mapping[str, str]) -> Ca
     """Return a hook of a table that sets how numbers of columns are written, and what stands for NaN."""
 
     def apply(plot: Any, element: Any) -> None:
-        from bokeh.models import NumberFormatter
+        from bokeh.models.widgets.tables import NumberFormatter
 
         for column in plot.handles["table"].columns:
             if column.field in formats:

@@ -30,8 +30,8 @@ STAYS = "These weights are the same at every checkpoint."
 class PathChoice(param.Parameterized):
     """Whose path, and along which components."""
 
-    group = param.Selector(default="all", objects=["all"], doc="all weights, or a group of them by name")
-    components = param.Selector(default="PC1, PC2", objects=list(PLANES), doc="of the group's own checkpoints")
+    group: Any = param.Selector(default="all", objects=["all"], doc="all weights, or a group of them by name")
+    components: Any = param.Selector(default="PC1, PC2", objects=list(PLANES), doc="of the group's own checkpoints")
 
 
 def _path(frame: Frame) -> tuple[Array, Array]:
@@ -79,15 +79,13 @@ def draw_parameter_path(frame: Frame) -> Any:
     titles = _titles(frame)
     line = hv.Curve((x, y), "line_x", "line_y", label="path")
     points = hv.Points((x, y, epochs), ["x", "y"], "epoch", label="checkpoints")
-    now_x, now_y = _at_epoch(frame, epochs, np.stack([x, y]))
-    now = hv.Points(([now_x], [now_y], [frame.epoch]), ["x", "y"], "epoch", label="now")
-    tooltips = [("epoch", "@epoch{0,0}"), ("PC%d" % (first + 1), "@x{0.000}"), ("PC%d" % (second + 1), "@y{0.000}")]
+    tooltips = [("epoch", "@epoch{0,0}"), (f"PC{first + 1}", "@x{0.000}"), (f"PC{second + 1}", "@y{0.000}")]
     return hv.Overlay(
         [
             line.opts(color=GREY, line_width=1, line_alpha=0.7),
             points.opts(size=6, line_color=GREY, line_width=0.5, tools=["hover"], hover_tooltips=tooltips)
             .opts(**_colours(epochs)),
-            now.opts(size=15, fill_alpha=0, color="#d55e00", line_width=2.5, hover_tooltips=tooltips),
+            _ring(frame, epochs, x, y),
         ]
     ).opts(
         hv.opts.Overlay(
@@ -103,7 +101,7 @@ def move_parameter_path(frame: Frame) -> Mapping[str, Any]:
     if not _moves(path):
         return {}
     x, y = _at_epoch(frame, epochs, path[list(PLANES[frame.controls.components])])
-    return {"now/x": np.array([x]), "now/y": np.array([y]), "now/epoch": np.array([frame.epoch])}
+    return {"now/x": np.array([x]), "now/y": np.array([y])}
 
 
 PARAMETER_PATH = View(
@@ -123,7 +121,7 @@ PARAMETER_PATH = View(
 class Rotation(param.Parameterized):
     """Whose path, and from where it is looked at."""
 
-    group = param.Selector(default="all", objects=["all"], doc="all weights, or a group of them by name")
+    group: Any = param.Selector(default="all", objects=["all"], doc="all weights, or a group of them by name")
     azimuth = param.Integer(-60, bounds=(-180, 180), step=15, doc="degrees around the axis PC3, from PC1 to PC2")
     elevation = param.Integer(25, bounds=(-90, 90), step=15, doc="degrees above the plane of PC1 and PC2")
 
@@ -199,7 +197,7 @@ def _ring(frame: Frame, epochs: Array, x: Array, y: Array) -> Any:
     import holoviews as hv
 
     now_x, now_y = _at_epoch(frame, epochs, np.stack([x, y]))
-    now = hv.Points(([now_x], [now_y], [frame.epoch]), ["x", "y"], "epoch", label="now")
+    now = hv.Points(([now_x], [now_y]), ["x", "y"], label="now")
     return now.opts(size=15, fill_alpha=0, color="#d55e00", line_width=2.5)
 
 
@@ -209,7 +207,7 @@ def move_parameter_path_3d(frame: Frame) -> Mapping[str, Any]:
     if not _moves(path):
         return {}
     x, y, _ = _at_epoch(frame, epochs, _seen(frame, path))
-    return {"now/x": np.array([x]), "now/y": np.array([y]), "now/epoch": np.array([frame.epoch])}
+    return {"now/x": np.array([x]), "now/y": np.array([y])}
 
 
 PARAMETER_PATH_3D = View(
@@ -229,7 +227,7 @@ PARAMETER_PATH_3D = View(
 class MotionChoice(param.Parameterized):
     """What of the motion."""
 
-    show = param.Selector(
+    show: Any = param.Selector(
         default="distance",
         objects=list(MOTION),
         doc="distance from the first checkpoint; velocity since the checkpoint before; cosine of successive steps",

@@ -31,6 +31,8 @@ COLUMNS = (
 )
 MOST_ROWS = 12
 """Higher tables are scrolled."""
+INSET = 0.015
+"""How far inside the left axis a note begins, as a share of it."""
 
 
 def _columns(frame: Frame) -> tuple[list[str], dict[str, Array]]:
@@ -62,7 +64,9 @@ def draw_variant_table(frame: Frame) -> Any:
     formats = {key: "0,0" if "epoch" in name else "0.0000" if "accuracy" in name else "0.00e+0"
                for key, name in fields.items()}  # fmt: skip
     missing = {key: "not reached" if name.startswith(REACHED) else "not measured" for key, name in fields.items()}
-    widths = {"shown": 20, "variant": 280, **dict.fromkeys(fields, 120)}
+    longest = max(map(len, names), default=0)
+    widths = {"shown": 20, "variant": min(60 + 7 * longest, 460)}
+    widths |= {key: 30 + 7 * len(name) for key, name in fields.items()}
     return table.opts(
         height=40 + 26 * min(len(names), MOST_ROWS), hooks=[number_formats(formats, missing), column_widths(widths)]
     )
@@ -89,8 +93,8 @@ VARIANT_TABLE = View(
 class Axes(param.Parameterized):
     """What is drawn against what."""
 
-    x = param.Selector(default=COLUMNS[0], objects=list(COLUMNS), doc="horizontal axis")
-    y = param.Selector(default=COLUMNS[len(MILESTONES) - 1], objects=list(COLUMNS), doc="vertical axis")
+    x: Any = param.Selector(default=COLUMNS[0], objects=list(COLUMNS), doc="horizontal axis")
+    y: Any = param.Selector(default=COLUMNS[len(MILESTONES) - 1], objects=list(COLUMNS), doc="vertical axis")
 
 
 def draw_variants(frame: Frame) -> Any:
@@ -112,10 +116,11 @@ def draw_variants(frame: Frame) -> Any:
     shown = hv.Points((x[there][ring], y[there][ring], label[ring]), ["x", "y"], "variant", label="shown")
     left_out = int((~there).sum())
     text = f"{left_out} of {len(names)} variants not here: without one of these" if left_out else ""
-    note = said(text, left, high).opts(text_baseline="top")
+    inside = left * (right / left) ** INSET if log_x else left + INSET * (right - left)
+    note = said(text, inside, high).opts(text_baseline="top")
     return hv.Overlay(
         [
-            points.opts(color=BAR_COLOUR, size=8, alpha=0.7, tools=["hover"], hover_tooltips=tooltips),
+            points.opts(color=BAR_COLOUR, size=8, tools=["hover"], hover_tooltips=tooltips),
             shown.opts(size=16, fill_alpha=0, color="#d55e00", line_width=2.5),
             note,
         ]
