@@ -150,6 +150,21 @@ def test_margins_have_colours_that_are_fixed_over_training_and_confidence_those_
     assert option(drawn, "clim") == (0, 1)
 
 
+@pytest.mark.parametrize("show", ["right or wrong", "margin", "confidence"])
+def test_a_checkpoint_of_nan_is_drawn_beyond_the_colours(show):
+    from dynascope_workbench.drawing import Drawing
+
+    nan = labelled(np.full(6, NAN), "row")
+    arrays = {**trace_arrays(), "margin": nan, "confidence": nan, "prediction": labelled(np.full(6, -1), "row")}
+    made = frame("answers", choices={"show": show}, **arrays)
+    drawing = Drawing(VIEW["answers"], made)
+    drawing.move(made)
+    shown = VIEW["answers"].columns(made)["image"][0]
+    assert np.isfinite(shown).all()
+    if show != "right or wrong":
+        assert (shown < option(VIEW["answers"].draw(made), "clim")[0]).all()
+
+
 def test_the_four_categories_differ_in_lightness():
     light = []
     for colour in ANSWER_COLOURS.values():
@@ -202,14 +217,20 @@ def test_a_row_is_bright_from_its_graduation_on_and_never_where_it_does_not():
 
 
 @pytest.mark.parametrize("colours", ["linear", "logarithmic"])
-@pytest.mark.parametrize("graduated", [[NAN] * 6, [0.0] * 6, [20.0] * 6])
-def test_a_map_of_no_or_of_one_epoch_is_drawn(graduated, colours):
+@pytest.mark.parametrize("graduated", [[0.0] * 6, [20.0] * 6])
+def test_a_map_of_one_epoch_is_drawn(graduated, colours):
     from dynascope_workbench.drawing import Drawing
 
     made = graduation_frame(0, graduated, colours=colours)
     low, high = option(VIEW["graduation_map"].draw(made), "clim")
     assert low < high
     Drawing(VIEW["graduation_map"], made).move(graduation_frame(20, graduated, colours=colours))
+
+
+def test_a_map_of_no_epoch_is_told():
+    made = graduation_frame(0, [NAN] * 6)
+    assert words(VIEW["graduation_map"].draw(made)).startswith("No row is right at the last checkpoint")
+    assert VIEW["graduation_map"].columns(made) == {}
 
 
 def test_the_share_of_graduated_rows_is_of_its_split_and_an_empty_split_is_named():

@@ -132,13 +132,21 @@ class AnswerChoice(param.Parameterized):
     )
 
 
+def _limits(frame: Frame) -> tuple[float, float]:
+    """Return the ends of the colours of what is not a category: a confidence is a probability."""
+    return finite_limits(*frame.range(MARGIN)) if frame.controls.show == "margin" else (0, 1)
+
+
 def _answers(frame: Frame) -> dict[str, Array]:
     """Return what is shown of each row, and what the pointer says of it."""
     show = frame.controls.show
     train, correct = frame.read(TRAIN).values > 0, frame.read(CORRECT).values > 0
-    shown = (
-        2 * ~correct + ~train if show == CATEGORIES else frame.read(MARGIN if show == "margin" else CONFIDENCE).values
-    )
+    if show == CATEGORIES:
+        shown = 2 * ~correct + ~train
+    else:
+        low, high = _limits(frame)
+        shown = frame.read(MARGIN if show == "margin" else CONFIDENCE).values
+        shown = np.where(np.isnan(shown), 2 * low - high - 1, np.clip(shown, low, high))
     return {
         "shown": np.asarray(shown, dtype=np.float32),
         "answer": frame.read(PREDICTION).values,
@@ -162,8 +170,7 @@ def draw_answers(frame: Frame) -> Any:
         look = {**bar, "colorbar_opts": {**bar["colorbar_opts"], **legend, "major_tick_line_color": None}}
         look |= {"cmap": list(ANSWER_COLOURS.values()), "clim": (-0.5, 3.5)}
     else:
-        limits = (0, 1) if show == "confidence" else finite_limits(*frame.range(MARGIN))
-        look = {"cmap": "viridis", "clim": limits, **colour_bar(show)}
+        look = {"cmap": "viridis", "clim": _limits(frame), "clipping_colors": {"min": LATER}, **colour_bar(show)}
         tooltips.append((show, "@image{0.000}"))
     return grid.image(columns).opts(hover_tooltips=tooltips, **grid.axes(), **look)
 
@@ -186,7 +193,7 @@ ANSWERS = View(
     pick=pick_row,
     description=(
         "What the model answers to each row of the probe: right or wrong, on rows that are trained on and on others; "
-        "or how sure it is, in colours that are fixed over training."
+        "or how sure it is, in colours that are fixed over training. Grey: not a number."
     ),
 )
 
@@ -226,6 +233,8 @@ def draw_graduation_map(frame: Frame) -> Any:
     across, up = map(len, grid.places)
     if not across * up:
         return sentence("The probe has no rows.")
+    if np.isnan(columns["graduated"]).all():
+        return sentence("No row is right at the last checkpoint: none has graduated.")
     top = up - 0.5 + 0.09 * up
     image = grid.image(columns, label="rows").opts(
         cmap="viridis",
@@ -242,7 +251,7 @@ def draw_graduation_map(frame: Frame) -> Any:
 def move_graduation_map(frame: Frame) -> Mapping[str, Any]:
     """Return what changes with the epoch."""
     grid, columns = probe_grid(frame), _graduation(frame)
-    if not len(columns["shown"]):
+    if np.isnan(columns["graduated"]).all():  # or there is none
         return {}
     return {"rows/image": [grid.picture(columns["shown"])], "note/said": np.array([_counted(frame)])}
 

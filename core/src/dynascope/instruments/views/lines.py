@@ -65,7 +65,7 @@ def lines_over_training(
             continue
         dimension = hv.Dimension(f"value_{index}", label=quantity)
         tooltips = [("epoch", "@epoch{0,0}"), (f"{label}, {unit}" if unit else label, f"@value_{index}{{0.000 a}}")]
-        parts += curve_at_checkpoints(epochs, values, dimension, label, line, tooltips)
+        parts.extend(curve_at_checkpoints(epochs, values, dimension, label, line, tooltips))
     without = f"no value: {', '.join(empty)}" if empty else ""
     start, end = float(epochs[0]), float(epochs[-1])
     return hv.Overlay(parts).opts(
