@@ -517,15 +517,14 @@ def variants_frame(name, epochs_reached, variant="v1", **choices):
 
 
 def test_the_table_of_variants_marks_the_one_that_is_shown_and_has_words_for_what_was_not_reached():
-    from dynascope_workbench.drawing import Drawing
-
-    made = variants_frame("variant_table", [10, NAN, 30])
-    table = VIEW["variant_table"].draw(made)
+    table = VIEW["variant_table"].draw(variants_frame("variant_table", [1000, NAN, 30]))
+    assert table["variant"].tolist() == ["v0", "v1", "v2"]
     assert table["shown"].tolist() == ["", "●", ""]
-    np.testing.assert_equal(table["column_0"], [10, NAN, 30])
-    columns = {column.title: column for column in Drawing(VIEW["variant_table"], made).root.columns}
-    assert columns["epoch of train accuracy"].formatter.nan_format == "not reached"
-    assert columns["last test loss"].formatter.nan_format == "not measured"
+    assert table["column_0"].tolist() == ["1,000", "not reached", "30"]
+    assert table.get_dimension("column_3").label == "last train loss"
+    assert table["column_3"].tolist() == ["0.1", "0.01", "0.001"]
+    made = variants_frame("variant_table", [1000, NAN, 30], sorted_by="epoch of train accuracy")
+    assert VIEW["variant_table"].draw(made)["variant"].tolist() == ["v2", "v0", "v1"]
 
 
 def test_the_scatter_plot_leaves_out_and_counts_what_has_no_place():

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from dynascope.contract.view import Frame, View
-from dynascope.instruments.views.tables import column_widths
 
 __all__ = ["MILESTONE_TABLE"]
 
@@ -23,7 +22,6 @@ METRIC = {
 }
 """Which metric decides on a milestone, and on which side of the threshold it is then."""
 TITLES = {"metric": "metric and threshold"}
-WIDTHS = {"milestone": 130, "metric": 165, "epoch": 95, "then": 70, "now": 95, "rule": 900}
 
 
 def _now(frame: Frame) -> Array:
@@ -61,12 +59,11 @@ def draw_milestone_table(frame: Frame) -> Any:
         "now": _now(frame),
         "rule": array["rule"],
     }
-    table = hv.Table(
+    return hv.Table(
         tuple(np.array(values, dtype=np.str_) for values in columns.values()),
         [],
         [hv.Dimension(name, label=TITLES.get(name, name)) for name in columns],
     )
-    return table.opts(height=40 + 26 * len(epoch), hooks=[column_widths(WIDTHS)])
 
 
 def move_milestone_table(frame: Frame) -> Mapping[str, Any]:

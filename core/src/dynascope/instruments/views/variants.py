@@ -11,7 +11,6 @@ import param
 from dynascope.contract.view import Frame, View
 from dynascope.instruments.milestones import MILESTONES
 from dynascope.instruments.views.plain import padded, said, sentence
-from dynascope.instruments.views.tables import column_widths, number_formats
 from dynascope.style import BAR_COLOUR
 
 __all__ = ["VARIANTS", "VARIANT_TABLE"]
@@ -29,8 +28,6 @@ COLUMNS = (
     *(f"last {split} {metric}" for metric in ("loss", "accuracy") for split in ("train", "test")),
     "last epoch",
 )
-MOST_ROWS = 12
-"""Higher tables are scrolled."""
 INSET = 0.015
 """How far inside the left axis a note begins, as a share of it."""
 
@@ -49,26 +46,33 @@ def _columns(frame: Frame) -> tuple[list[str], dict[str, Array]]:
     return names, {**columns, "last epoch": frame.read(LAST_EPOCH).values}
 
 
+class Order(param.Parameterized):
+    """Which variant comes first."""
+
+    sorted_by: Any = param.Selector(default="name", objects=["name", *COLUMNS], doc="the smallest first")
+
+
+def _written(column: str, value: float) -> str:
+    """Return a number as it stands in the table, or what there is in its place."""
+    if not np.isfinite(value):
+        return "not reached" if column.startswith(REACHED) else "not measured"
+    return f"{value:,.0f}" if "epoch" in column else f"{value:.4f}" if "accuracy" in column else f"{value:.3g}"
+
+
 def draw_variant_table(frame: Frame) -> Any:
     """List the variants with their milestones, last losses and last accuracies."""
     import holoviews as hv
 
     names, columns = _columns(frame)
-    fields = {f"column_{index}": title for index, title in enumerate(columns)}
-    shown = np.array(["●" if name == frame.variant_name else "" for name in names], dtype=np.str_)
-    table = hv.Table(
-        (shown, np.array(names, dtype=np.str_), *columns.values()),
+    key = columns.get(frame.controls.sorted_by, np.zeros(len(names)))
+    order = np.argsort(key, kind="stable")  # NaN comes last
+    marks = ["●" if name == frame.variant_name else "" for name in names]
+    written = [[_written(column, value) for value in values] for column, values in columns.items()]
+    dimensions = [hv.Dimension(f"column_{index}", label=column) for index, column in enumerate(columns)]
+    return hv.Table(
+        tuple(np.array(values, dtype=np.str_)[order] for values in (marks, names, *written)),
         [],
-        [hv.Dimension("shown", label="·"), "variant", *(hv.Dimension(key, label=name) for key, name in fields.items())],
-    )
-    formats = {key: "0,0" if "epoch" in name else "0.0000" if "accuracy" in name else "0.00e+0"
-               for key, name in fields.items()}  # fmt: skip
-    missing = {key: "not reached" if name.startswith(REACHED) else "not measured" for key, name in fields.items()}
-    longest = max(map(len, names), default=0)
-    widths = {"shown": 20, "variant": min(60 + 7 * longest, 460)}
-    widths |= {key: 30 + 7 * len(name) for key, name in fields.items()}
-    return table.opts(
-        height=40 + 26 * min(len(names), MOST_ROWS), hooks=[number_formats(formats, missing), column_widths(widths)]
+        [hv.Dimension("shown", label=" "), "variant", *dimensions],
     )
 
 
@@ -83,9 +87,10 @@ VARIANT_TABLE = View(
     draw_variant_table,
     reads=READS,
     columns=nothing_moves,
+    controls=Order,
     description=(
         "Milestones, last losses (nats) and last accuracies of the variants that were compared last; the dot marks the "
-        "one that is shown. Click a column's title to sort."
+        "one that is shown."
     ),
 )
 
