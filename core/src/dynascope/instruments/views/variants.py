@@ -56,7 +56,13 @@ def _written(column: str, value: float) -> str:
     """Return a number as it stands in the table, or what there is in its place."""
     if not np.isfinite(value):
         return "not reached" if column.startswith(REACHED) else "not measured"
-    return f"{value:,.0f}" if "epoch" in column else f"{value:.4f}" if "accuracy" in column else f"{value:.3g}".replace("-", "−")
+    return (
+        f"{value:,.0f}"
+        if "epoch" in column
+        else f"{value:.4f}"
+        if "accuracy" in column
+        else f"{value:.3g}".replace("-", "−")
+    )
 
 
 def draw_variant_table(frame: Frame) -> Any:
