@@ -255,3 +255,18 @@ def test_the_address_names_variant_and_epoch(workspace):
     other = Explore(workspace, registry())
     other.follow_address(Location(search="?variant=../../etc&epoch=x"))
     assert (other.cursor.variant, other.cursor.epoch) == (names[0], 40)
+
+
+def test_the_buttons_beside_a_number_go_by_its_step_and_stop_at_its_bounds():
+    import param
+
+    from dynascope_workbench.card import _number
+
+    class Turn(param.Parameterized):
+        azimuth = param.Integer(0, bounds=(-20, 20), step=15)
+
+    controls = Turn()
+    previous, _, following = _number(controls, "azimuth", "azimuth")
+    for button, expected in ((following, 15), (following, 20), (previous, 5)):
+        button.clicks += 1
+        assert controls.azimuth == expected
