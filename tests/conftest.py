@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny import FAMILY, SCHEDULE, TINY, declare_analyzers
 
-from dynascope import Workspace, analyze, train
+from dynascope import Workspace, analyze, compare, train
 from dynascope.cli import main
 
 
@@ -36,10 +36,11 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fully_analysed(analysed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy whose first variant is analysed by every analyzer, for all views; shared: do not write to it."""
+    """A copy whose first variant is analysed by every analyzer, for all views, and compared; do not write to it."""
     workspace = Workspace(shutil.copytree(analysed, tmp_path_factory.mktemp("full") / "workspace"))
     declare_analyzers(workspace.path, None)
     analyze(workspace.variants()[0])
+    compare(workspace.variants())
     return workspace.path
 
 

@@ -1,6 +1,6 @@
 """A frame of arrays in memory, for views whose picture is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ class MemoryFrame:
     arrays: dict[str, dict[int, xr.DataArray]]
     epoch: int = 0
     controls: Any = None
+    variant_name: str = ""
+    metrics: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def epochs(self):
@@ -28,7 +30,8 @@ class MemoryFrame:
 
     def range(self, array):
         values = self.series(array).values
-        return float(np.nanmin(values)), float(np.nanmax(values))
+        known = values[~np.isnan(values)]
+        return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
 
 
 def labelled(values, *dims, **coordinates):

@@ -253,3 +253,15 @@ def test_the_address_names_variant_epoch_and_views(workspace):
     other.follow_address(Location(search="?variant=../../etc&epoch=x&views=../../etc"))
     assert (other.cursor.variant, other.cursor.epoch) == (names[0], 40)
     assert [card.provided.id for card in other.cards] == list(other.variant.family.base.default_views)
+
+
+def test_a_number_goes_by_its_step():
+    import param
+
+    from dynascope_workbench.card import _number
+
+    class Turn(param.Parameterized):
+        azimuth = param.Integer(0, bounds=(-20, 20), step=15)
+
+    controls = Turn()
+    assert _number(controls, "azimuth", "azimuth").step == 15

@@ -187,8 +187,9 @@ def _number(controls: Any, name: str, label: str) -> Any:
     """Return a box for a bounded whole number: what lies outside becomes the nearest bound, what is none is dropped."""
     low, high = controls.param[name].bounds
     box = pmui.IntInput(
-        label=f"{label} ({low}-{high})", value=getattr(controls, name), width=140, size="small", margin=(4, 0, 4, 10)
-    )
+        label=f"{label} ({low}-{high})", value=getattr(controls, name), step=controls.param[name].step or 1,
+        width=140, size="small", margin=(4, 0, 4, 10),
+    )  # fmt: skip
 
     def typed(event: Any) -> None:
         value = getattr(controls, name) if event.new is None else min(max(int(event.new), low), high)

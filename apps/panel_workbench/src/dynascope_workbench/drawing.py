@@ -6,11 +6,22 @@ Replacing the data of bokeh sources costs 2 ms for nine figures; drawing again, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import holoviews as hv
+import numpy as np
 from bokeh.events import Tap
-from bokeh.models import BoxAnnotation, ColumnDataSource, FixedTicker, LinearAxis, Span
+from bokeh.models import (
+    BoxAnnotation,
+    ColumnDataSource,
+    DataTable,
+    Div,
+    FixedTicker,
+    InlineStyleSheet,
+    LinearAxis,
+    Span,
+)
 from bokeh.plotting import figure as Figure
 
 from dynascope import ArtifactError, View
@@ -24,6 +35,15 @@ NARROW = 0.06
 
 PHASE_NAMES = "phases"
 """What the axis is called that names them."""
+TABLE_STYLE = """
+:host { color: inherit; font-size: 13px; max-height: 420px; overflow: auto; }
+table { border-collapse: collapse; width: 100%; }
+th, td { padding: 4px 10px 4px 0; text-align: left; vertical-align: top; }
+td { border-top: 1px solid rgba(138, 138, 138, 0.3); }
+th { font-weight: 600; }
+.number { text-align: right; white-space: nowrap; }
+"""
+"""A table takes the colours of the page, light or dark."""
 
 hv.extension("bokeh")
 hv.renderer("bokeh").webgl = False  # for figures of this size canvas is faster, and draws lines without specks
@@ -52,10 +72,15 @@ class Drawing:
             element = hv.DynamicMap(lambda epoch: view.draw(frame.moved_to(epoch)), streams=[self._epoch])
         plot = hv.renderer("bokeh").get_plot(element)
         self.root = plot.state
+        # Bokeh's own table needs a place in the page when it is made, and fails in a card.
+        self._table = self.root if isinstance(self.root, DataTable) else None
+        if self._table is not None:
+            style = InlineStyleSheet(css=TABLE_STYLE)
+            self.root = Div(text=_html(self._table), sizing_mode="stretch_width", stylesheets=[style])
         plot.document = None  # HoloViews would keep the plot for as long as the server runs
         self._sources = _sources(plot)
         self._lines: list[Span] = []
-        for figure in self.root.select(type=Figure):
+        for figure in self.root.select({"type": Figure}):
             _dress(figure)
             if view.series:
                 _add_phases(figure, frame.phases())
@@ -74,10 +99,15 @@ class Drawing:
             line.location = frame.epoch
         if self._epoch is not None:
             self._epoch.event(epoch=frame.epoch)
-        if self.view.columns is None:
-            return
+        if self.view.columns is not None:
+            self._replace(self.view.columns(frame))
+        if self._table is not None:
+            self.root.text = _html(self._table)
+
+    def _replace(self, columns_by_key: Mapping[str, Any]) -> None:
+        """Put new columns into the sources that have them."""
         changes: dict[str, dict[str, Any]] = {}
-        for key, values in self.view.columns(frame).items():
+        for key, values in columns_by_key.items():
             source, column = self._target(key)
             changes.setdefault(source, {})[column] = values
         for source, columns in changes.items():
@@ -163,6 +193,29 @@ def _epoch_line(figure: Any, epoch: int) -> Span:
     line = Span(location=epoch, dimension="height", line_color=GREY, line_width=1.5, line_dash=[4, 3])
     figure.add_layout(line)
     return line
+
+
+def _html(table: DataTable) -> str:
+    """Return a table as HTML; what is no number is a dash."""
+    columns = [np.asarray(table.source.data[column.field]) for column in table.columns]
+    classes = [' class="number"' if values.dtype.kind in "iuf" else "" for values in columns]
+    heads = "".join(f"<th{kind}>{escape(column.title)}</th>" for column, kind in zip(table.columns, classes))
+    rows = (
+        "".join(f"<td{kind}>{_breakable(_written(value))}</td>" for value, kind in zip(row, classes))
+        for row in zip(*columns)
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return "–" if np.isnan(value) else f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, (int, np.integer)) else str(value)
+
+
+def _breakable(text: str) -> str:
+    """Let long names be broken at their underscores."""
+    return escape(text).replace("_", "_<wbr>")
 
 
 def _dress(figure: Any) -> None:

@@ -61,11 +61,12 @@ class View:
     Attributes:
         name: ``[a-z][a-z0-9_]*``, unique within the plug-in.
         title: what stands above the picture.
-        draw: returns a HoloViews element; imports holoviews itself. Called once, and again when a control
-            or the variant changes.
+        draw: returns a HoloViews element, which may be an ``hv.Table``; imports holoviews itself. Called once, and
+            again when a control or the variant changes.
         columns: what changes with the epoch, ``{column: array}``: the names of the element's dimensions
             (``image`` for the values of an ``hv.Image``). In an overlay, ``"<label>/<column>"`` says whose. The
-            host then moves the drawn picture by replacing these columns alone. A view without it is drawn again.
+            host then moves the drawn picture by replacing these columns alone. A view without it is drawn again;
+            one that returns none stays.
         reads: the arrays it needs, and ``"metrics"`` for the training metrics: what decides whether it is offered.
         controls: a ``param.Parameterized`` class. A parameter named like an axis of an array that the view
             reads ranges over that axis: a number (``neuron``) gets its bounds, one with ``allow_None`` leaves the

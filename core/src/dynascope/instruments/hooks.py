@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from dynascope.contract.analyzer import Instrument
 from dynascope.contract.hookspecs import hookimpl
+from dynascope.contract.view import View
 
 
 @hookimpl
@@ -32,3 +33,11 @@ def dynascope_analyzers() -> Iterable[Instrument]:
         VariantTable(),
         WeightSpectra(),
     ]
+
+
+@hookimpl
+def dynascope_views() -> Iterable[View]:
+    """Provide their views."""
+    from dynascope.instruments.views import VIEWS
+
+    return VIEWS

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dynascope.contract.analyzer import Analyzer, Output, Step
+from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Logits, Rows
 from dynascope.errors import InvalidSetting
 
@@ -24,6 +25,9 @@ class InputTrace(Analyzer):
 
     The split ``test`` is what is not trained on. Losses are ``log(1 + sum_j exp(z_j - z_y))`` over the wrong classes
     j, in float64: that is the cross-entropy, and keeps its digits near 1e-8 and below.
+
+    The axes that the probe's rows unfold to are stored with them: row ``r`` has the place
+    ``numpy.unravel_index(r, probe_axis_length)``.
     """
 
     name = "input_trace"
@@ -33,8 +37,17 @@ class InputTrace(Analyzer):
         "The loss is that of Nanda et al. 2023 (arXiv 2301.05217), in nats; the margin is the usual one of multi- "
         "class classification (Crammer and Singer 2001)."
     )
+    version = 2
     reads = (LOGITS, LABEL, TRAIN)
     outputs = {
+        "probe_axis": Output(("probe_axis",), "str", "1", "axes that the probe's rows unfold to, slowest first"),
+        "probe_axis_length": Output(("probe_axis",), "int32", "1", "number of places along the axis"),
+        "probe_coordinate": Output(
+            ("probe_axis", "place"),
+            "float64",
+            "1",
+            "coordinate of each place along the axis; NaN beyond the last one, and where it is no number",
+        ),
         "row": Output(("row",), "int32", "1", "row of the probe"),
         "label": Output(("row",), "int32", "1", "the right class"),
         "train": Output(("row",), "int8", "1", "1 where the row is trained on"),
@@ -83,6 +96,7 @@ class InputTrace(Analyzer):
             by_class = {name: sums / count for name, sums in total.items()}
             by_split = {name: sums.sum(axis=1) / count.sum(axis=1) for name, sums in total.items()}
         return {
+            **_probe_axes(step.batch),
             "row": np.arange(len(label), dtype=np.int32),
             "label": label.astype(np.int32),
             "train": train,
@@ -102,6 +116,19 @@ class InputTrace(Analyzer):
             "class_rows": count.astype(np.int32),
             **{f"class_{name}": values for name, values in by_class.items()},
         }
+
+
+def _probe_axes(batch: Batch) -> dict[str, Array]:
+    """Return the axes that the rows of a batch unfold to, with their coordinates."""
+    coordinate = np.full((len(batch.shape), max(batch.shape, default=0)), np.nan)
+    for row, values in zip(coordinate, map(np.asarray, batch.axes.values())):
+        if values.dtype.kind in "iuf":
+            row[: len(values)] = values
+    return {
+        "probe_axis": np.array(batch.dims, dtype=np.str_),
+        "probe_axis_length": np.array(batch.shape, dtype=np.int32),
+        "probe_coordinate": coordinate,
+    }
 
 
 def losses_and_margins(logits: Array, label: Array) -> tuple[Array, Array]:
