@@ -11,7 +11,7 @@ from dynascope import CheckpointError, analyze, train
 from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
 from dynascope_fourier.distance import DistanceIrrelevance
 from dynascope_fourier.logit_structure import LogitStructure
-from dynascope_fourier.progress_measures import ProgressMeasures
+from dynascope_fourier.progress_measures import RULES, ProgressMeasures
 from dynascope_modular_addition.analyzers import NeuronActivations
 from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
 from dynascope_modular_addition.gradient_energy import GradientEnergy
@@ -162,11 +162,10 @@ def test_the_engine_gives_every_instrument_what_it_reads(new_workspace):
     train(variant, schedule=SCHEDULE)
     analyze(variant, analyzers=[one.name for one in EVERY])
     stored = variant.artifacts[20]
-    of_last = variant.artifacts.read("fourier.neuron_frequencies/is_key", TINY["epochs"]).values
+    key = {read.array: variant.artifacts.read(read.array, TINY["epochs"]).values for read in RULES.values()}
     weights = variant.weights(20)
     for analyzer in EVERY:
         plug_in = type(analyzer).__module__.split(".")[0].removeprefix("dynascope_")
-        key = {"fourier.neuron_frequencies/is_key": of_last}
         expected = analyzer.analyze(step_of(analyzer, variant.config, weights, key))
         for name, output in analyzer.outputs.items():
             if output.dtype.startswith("float") and not output.packed:
