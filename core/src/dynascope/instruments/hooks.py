@@ -11,6 +11,7 @@ from dynascope.contract.hookspecs import hookimpl
 @hookimpl
 def dynascope_analyzers() -> Iterable[Instrument]:
     """Provide the instruments that serve every family."""
+    from dynascope.instruments.centroid_trajectory import CentroidTrajectory
     from dynascope.instruments.flatness import Flatness
     from dynascope.instruments.geometry import RepresentationGeometry
     from dynascope.instruments.graduation import Graduation
@@ -22,6 +23,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     from dynascope.instruments.variant_table import VariantTable
 
     return [
+        CentroidTrajectory(),
         Flatness(),
         Graduation(),
         InputTrace(),
