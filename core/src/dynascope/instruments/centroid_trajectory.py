@@ -27,8 +27,8 @@ class CentroidTrajectory(SeriesAnalyzer):
     With m_t the mean over the classes at checkpoint t, and mu_tc the centroid of class c: the axes are the principal
     axes of ``mu_Tc - m_T`` at the last checkpoint T (``basis`` "last"), or those of ``mu_tc - m_t`` of all checkpoints
     and classes together ("pooled"). The projection is of ``mu_tc - m_t``; that of ``m_t - m_T`` is ``center``, and
-    their sum is the path in one frame. A checkpoint's share is the part of its own variance over the classes along an axis:
-    how much of what the classes do then is seen here.
+    their sum is the path in one frame. A checkpoint's share is the part of its own variance over the classes along an
+    axis: how much of what the classes do then is seen here.
 
     An axis is turned so that its largest coordinate is positive. Where a site has fewer axes, the others are NaN; so is
     all of a site that is constant at the last checkpoint, and the shares of a checkpoint at which it is.
