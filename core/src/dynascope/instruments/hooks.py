@@ -15,6 +15,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     from dynascope.instruments.flatness import Flatness
     from dynascope.instruments.geometry import RepresentationGeometry
     from dynascope.instruments.graduation import Graduation
+    from dynascope.instruments.hessian import Hessian
     from dynascope.instruments.input_trace import InputTrace
     from dynascope.instruments.milestones import Milestones
     from dynascope.instruments.similarity import LinearCKA
@@ -26,6 +27,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
         CentroidTrajectory(),
         Flatness(),
         Graduation(),
+        Hessian(),
         InputTrace(),
         LinearCKA(),
         Milestones(),
