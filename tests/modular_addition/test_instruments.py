@@ -86,8 +86,13 @@ def test_its_restricted_loss_is_that_of_the_trigonometric_part(solved):
     # An amplitude of 13.8 each: 1e-14, to the accuracy of the amplitude.
     expected = trigonometric_loss(113, dict.fromkeys(PAPER, relu_amplitude(102)))
     assert np.log(found["restricted_loss"]) == pytest.approx(np.log(expected), abs=0.1)
+    # All components of its key frequencies lie on the directions of a + b, so that the wider forms keep no more.
+    for form in ("restricted_loss_2x2", "restricted_loss_3x3", "restricted_loss_no_mean", "trig_fit_loss"):
+        assert np.log(found[form]) == pytest.approx(np.log(expected), abs=0.2), form
+    assert found["trig_fit_explained"] == pytest.approx(8 / np.pi**2, rel=1e-3)
     assert found["accuracy"].tolist() == found["restricted_accuracy"].tolist() == [1, 1, 1]
     assert found["excluded_loss"].min() > np.log(113)
+    assert max(found["excluded_accuracy"]) < 0.1
     # No other frequency carries anything that is needed.
     others = np.delete(found["excluded_loss_single"][2], np.array(PAPER) - 1)
     assert others.max() < 2 * found["loss"][2]

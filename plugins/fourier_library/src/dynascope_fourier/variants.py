@@ -46,6 +46,9 @@ class Variants(VariantsAnalyzer):
     split, a variant has grokked where ``U > T`` and ``U >= grokking_ratio * T``. A variant that has learned the test
     split and lost it again is of the kind that it was when it had learned it, and is marked in ``degraded``.
 
+    Epochs are those at which a metric was measured. Where an import has accuracies at its checkpoints alone, a split
+    may have been learned before, and the kind is by what is known.
+
     Variants may have different p: what has an axis ``frequency`` is NaN above floor(p / 2) of the variant.
 
     Whether a solution is a "clock" or a "pizza" needs the symmetricity of gradients too, which is a measure of one
