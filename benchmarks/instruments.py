@@ -10,7 +10,7 @@ import numpy as np
 from timing import medians, report
 
 from dynascope import Analyzer, Gradient, Stored, registry
-from dynascope_fourier.progress_measures import KEY
+from dynascope_fourier.progress_measures import RULES
 from dynascope_modular_addition.known_models import relu_transformer
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -19,7 +19,7 @@ from steps import FAMILY, key_set, step_of
 
 def main() -> None:
     ours = ("fourier.", "modular_addition.")
-    known = {KEY.array}
+    known = {read.array for read in RULES.values()}
     analyzers = {
         name: entry.item
         for name, entry in registry().all("analyzers").items()

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from dynascope import Activation, Gradient, Logits, Rows, Step, Stored, Weight
+from dynascope_fourier.progress_measures import RULES
 from dynascope_modular_addition import ModularAddition1Layer
 from dynascope_modular_addition.probes import FULL_GRID
 
@@ -65,10 +66,10 @@ def initial(config):
 
 
 def key_set(p, *chosen):
-    """Return the flag of each frequency, 1 for those that were chosen."""
+    """Return the flag of each frequency, 1 for those that were chosen, as every rule would store it."""
     flags = np.zeros(p // 2, dtype=np.int8)
     flags[np.array(chosen, dtype=int) - 1] = 1
-    return {"fourier.neuron_frequencies/is_key": flags}
+    return {read.array: flags for read in RULES.values()}
 
 
 def outputs_of(analyzer, step):

@@ -15,7 +15,7 @@ def test_exported_members_are_what_the_documentation_names() -> None:
                 "Family",
                 "ForeignRun",
             ),
-            *("METRICS", "AllWeights", "ForwardPass", "Gradient", "Logit", "Logits", "Loss", "Rows"),
+            *("METRICS", "AllWeights", "ForwardPass", "Gradient", "Logit", "Logits", "Loss", "LossHessian", "Rows"),
             *("Comparison", "Instrument", "Series", "SeriesAnalyzer", "SlicedAnalyzer", "VariantsAnalyzer", "compare"),
             *("Frame", "Label", "Layout", "Snapshot", "export_variant", "import_run"),
             *("Output", "Parameters", "Probe", "Step", "Stored", "Training", "View", "Weight", "hookimpl"),

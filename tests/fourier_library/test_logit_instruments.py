@@ -2,37 +2,17 @@
 
 import numpy as np
 import pytest
-from steps import key_set, outputs_of
+from logit_steps import PAPER, logit_step, progress
+from steps import outputs_of
 
-from dynascope import Batch, CheckpointError, InvalidSetting, Logits, Rows, Step
-from dynascope_fourier import CyclicGroup
+from dynascope import CheckpointError, InvalidSetting, Rows, Step
 from dynascope_fourier.logit_structure import LogitStructure
-from dynascope_fourier.progress_measures import KEY, ProgressMeasures
+from dynascope_fourier.progress_measures import ProgressMeasures
 from dynascope_modular_addition.known_models import quadratic_network, trigonometric_logits, trigonometric_loss
-
-PAPER = (14, 35, 41, 42, 52)
-
-
-def step(logits, p, key=(), trained=None):
-    a, b = np.divmod(np.arange(p * p), p)
-    trained = np.arange(p * p) % 3 == 0 if trained is None else trained
-    arrays = {
-        Logits(): logits,
-        Rows("label"): (a + b) % p,
-        Rows("train"): trained.astype(np.int8),
-        Rows("test"): (~trained).astype(np.int8),
-        KEY: key_set(p, *key)[KEY.array],
-    }
-    batch = Batch(np.stack([a, b], axis=1), {"a": np.arange(p), "b": np.arange(p)})
-    return Step(0, None, {"cyclic_group": CyclicGroup(p)}, batch, arrays)
 
 
 def structure(logits, p):
-    return outputs_of(LogitStructure(), step(logits, p))
-
-
-def progress(logits, p, key, trained=None):
-    return outputs_of(ProgressMeasures(), step(logits, p, key, trained))
+    return outputs_of(LogitStructure(), logit_step(logits, p))
 
 
 # Logit structure
@@ -194,12 +174,12 @@ def test_logits_that_are_not_numbers_are_one_clear_error():
     lost = np.full((49, 7), np.nan)
     for analyzer in (LogitStructure(), ProgressMeasures()):
         with pytest.raises(CheckpointError, match="of this checkpoint must be finite; 343 of 343 values are NaN"):
-            analyzer.analyze(step(lost, 7))
+            analyzer.analyze(logit_step(lost, 7))
 
 
 def test_a_task_that_is_not_addition_is_refused():
     p = 7
-    one = step(np.zeros((p * p, p)), p)
+    one = logit_step(np.zeros((p * p, p)), p)
     a, b = np.divmod(np.arange(p * p), p)
     other = Step(0, None, one.context, one.batch, {**one.arrays, Rows("label"): (a - b) % p})
     with pytest.raises(InvalidSetting, match="pairs of the same sum have different labels"):

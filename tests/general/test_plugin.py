@@ -12,7 +12,8 @@ def test_the_core_provides_it_as_a_plug_in():
     names = {entry.name for entry in registry().all("analyzers").values() if entry.plugin == "general"}
     assert names == {
         *("flatness", "input_trace", "representation_geometry", "weight_spectra"),
-        *("graduation", "linear_cka", "milestones", "parameter_trajectory", "variant_table"),
+        *("centroid_trajectory", "graduation", "hessian", "linear_cka"),
+        *("milestones", "parameter_trajectory", "variant_table"),
     }
     assert not {entry.plugin for entry in discover(block=["general"]).all("analyzers").values()} & {"general"}
     assert metadata.entry_points(group="dynascope", name="general")

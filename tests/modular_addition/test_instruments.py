@@ -11,7 +11,7 @@ from dynascope import CheckpointError, analyze, train
 from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
 from dynascope_fourier.distance import DistanceIrrelevance
 from dynascope_fourier.logit_structure import LogitStructure
-from dynascope_fourier.progress_measures import ProgressMeasures
+from dynascope_fourier.progress_measures import RULES, ProgressMeasures
 from dynascope_modular_addition.analyzers import NeuronActivations
 from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
 from dynascope_modular_addition.gradient_energy import GradientEnergy
@@ -86,8 +86,13 @@ def test_its_restricted_loss_is_that_of_the_trigonometric_part(solved):
     # An amplitude of 13.8 each: 1e-14, to the accuracy of the amplitude.
     expected = trigonometric_loss(113, dict.fromkeys(PAPER, relu_amplitude(102)))
     assert np.log(found["restricted_loss"]) == pytest.approx(np.log(expected), abs=0.1)
+    # All components of its key frequencies lie on the directions of a + b, so that the wider forms keep no more.
+    for form in ("restricted_loss_2x2", "restricted_loss_3x3", "restricted_loss_no_mean", "trig_fit_loss"):
+        assert np.log(found[form]) == pytest.approx(np.log(expected), abs=0.2), form
+    assert found["trig_fit_explained"] == pytest.approx(8 / np.pi**2, rel=1e-3)
     assert found["accuracy"].tolist() == found["restricted_accuracy"].tolist() == [1, 1, 1]
     assert found["excluded_loss"].min() > np.log(113)
+    assert max(found["excluded_accuracy"]) < 0.1
     # No other frequency carries anything that is needed.
     others = np.delete(found["excluded_loss_single"][2], np.array(PAPER) - 1)
     assert others.max() < 2 * found["loss"][2]
@@ -162,11 +167,10 @@ def test_the_engine_gives_every_instrument_what_it_reads(new_workspace):
     train(variant, schedule=SCHEDULE)
     analyze(variant, analyzers=[one.name for one in EVERY])
     stored = variant.artifacts[20]
-    of_last = variant.artifacts.read("fourier.neuron_frequencies/is_key", TINY["epochs"]).values
+    key = {read.array: variant.artifacts.read(read.array, TINY["epochs"]).values for read in RULES.values()}
     weights = variant.weights(20)
     for analyzer in EVERY:
         plug_in = type(analyzer).__module__.split(".")[0].removeprefix("dynascope_")
-        key = {"fourier.neuron_frequencies/is_key": of_last}
         expected = analyzer.analyze(step_of(analyzer, variant.config, weights, key))
         for name, output in analyzer.outputs.items():
             if output.dtype.startswith("float") and not output.packed:

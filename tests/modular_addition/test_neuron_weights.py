@@ -5,6 +5,7 @@ import pytest
 from steps import FAMILY, initial, key_set, outputs_of, step_of
 
 from dynascope import Activation
+from dynascope_fourier import component_names, fourier_basis
 from dynascope_modular_addition.known_models import relu_transformer
 from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, NeuronLogitFrequencies
 from dynascope_modular_addition.probes import pair_tokens
@@ -107,3 +108,26 @@ def test_weights_of_zeros_have_no_frequency():
     weights = {name: np.zeros_like(array) for name, array in initial(config).items()}
     assert found_by(NeuronLogitFrequencies(), config, weights)["residual"] == 0
     assert not found_by(EffectiveNeuronWeights(), config, weights)["best_frequency"].any()
+
+
+def test_a_frequency_of_the_map_counts_from_a_quarter_of_the_largest_norm_on():
+    """W_L with a planted norm for each component, by an unembedding of waves: 22 is just below the threshold."""
+    p, config = 59, FAMILY.configure({"p": 59})
+    weights = initial(config)
+    norms = {"cos 5": 1.0, "sin 5": 0.2, "sin 14": 0.26, "cos 22": 0.24, "sin 22": 0.24}
+    rows = [list(component_names(p)).index(name) for name in norms]
+    weights["unembed.weight"][:] = 0
+    weights["unembed.weight"][:, : len(rows)] = fourier_basis(p)[rows].T * list(norms.values())
+    weights["blocks.0.mlp.out.weight"][:] = np.eye(*weights["blocks.0.mlp.out.weight"].shape)
+    found = found_by(NeuronLogitFrequencies(), config, weights, 5, 14)
+    assert (np.flatnonzero(found["is_key"]) + 1).tolist() == [5, 14]
+    measured = dict(zip(found["component"], found["component_norm"]))
+    assert {name: measured[name] for name in norms} == pytest.approx(norms, rel=1e-6)
+    sizes = np.array(list(norms.values()))
+    assert found["residual"] == pytest.approx((2 * 0.24**2 / np.sum(sizes**2)) ** 0.5, rel=1e-6)
+    assert NeuronLogitFrequencies.parameters == {"key_norm": 0.25}
+    # Hurley and Rickard's coefficient of these five and zeros, with the constant among them and without.
+    for name, count in (("gini", p), ("gini_without_constant", p - 1)):
+        rank = np.arange(count - 4, count + 1)
+        expected = 1 - 2 * (np.sort(sizes) / sizes.sum() * (count - rank + 0.5) / count).sum()
+        assert found[name] == pytest.approx(expected, abs=1e-6)

@@ -17,6 +17,7 @@ from dynascope.contract.reads import (
     Logit,
     Logits,
     Loss,
+    LossHessian,
     Read,
     Rows,
     Stored,
@@ -28,7 +29,7 @@ from dynascope.store.variant import Variant
 
 __all__ = ["Bound", "NotApplicable", "Place", "bind", "facts_of", "lacks", "with_what_they_read"]
 
-Place: TypeAlias = Activation | Weight | AllWeights | ForwardPass | Logits | Rows | Gradient
+Place: TypeAlias = Activation | Weight | AllWeights | ForwardPass | LossHessian | Logits | Rows | Gradient
 """Where something is read of the model or of its inputs: what a read means in one family."""
 
 
@@ -145,6 +146,8 @@ def facts_of(place: Place) -> Iterator[str]:
     """Yield the facts about rows that a place needs."""
     if isinstance(place, Rows):
         yield place.fact
+    elif isinstance(place, LossHessian):
+        yield from filter(None, ("label", place.over))
     elif isinstance(place, Gradient):
         if isinstance(place.of, Loss):
             yield from filter(None, ("label", place.of.over))

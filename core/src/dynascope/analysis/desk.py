@@ -12,11 +12,23 @@ import numpy as np
 
 from dynascope.analysis.binding import Bound, Place
 from dynascope.analysis.forward import MEMORY, Found, Model
+from dynascope.analysis.hessian import LossCurvature
 from dynascope.analysis.plan import Ledger, Plan
 from dynascope.analysis.series import StoredSeries, read_stored
 from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer, Step
 from dynascope.contract.probe import Batch
-from dynascope.contract.reads import Activation, AllWeights, ForwardPass, Gradient, Logits, Read, Rows, Stored, Weight
+from dynascope.contract.reads import (
+    Activation,
+    AllWeights,
+    ForwardPass,
+    Gradient,
+    Logits,
+    LossHessian,
+    Read,
+    Rows,
+    Stored,
+    Weight,
+)
 from dynascope.errors import Failure, NotOffered, WorkspaceError
 from dynascope.store.atomic import settle
 from dynascope.store.series import SERIES_FILE
@@ -199,7 +211,7 @@ class _AtEpoch:
     def _read(self, places: Mapping[Read, Place], found: Found) -> dict[Read, Array]:
         reads: dict[Read, Array] = {}
         for read, place in places.items():
-            if not isinstance(place, (AllWeights, ForwardPass)):
+            if not isinstance(place, (AllWeights, ForwardPass, LossHessian)):
                 array = found[place]
                 if isinstance(array, Exception):
                     raise array
@@ -230,6 +242,9 @@ class _AtEpoch:
         if ForwardPass() in bound.places.values():
             names = {read: place.name for read, place in bound.places.items() if isinstance(place, Weight)}
             more["forward"] = partial(self._forward, names)
+        for place in bound.places.values():
+            if isinstance(place, LossHessian):
+                more["hessian"] = LossCurvature(desk.model, self._weights, place.over)
         return Step(
             epoch=self._epoch,
             config=desk.variant.config,

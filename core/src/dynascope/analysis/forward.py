@@ -180,7 +180,7 @@ class Model:
         for of in dict.fromkeys(place.of for place in gradients):
             places = [place for place in gradients if place.of == of]
             try:
-                counted = self._counted(of, rows)
+                counted = self.counted(of, rows)
             except Exception as error:  # that of a plug-in is for those who read it
                 found.update(dict.fromkeys(places, error))
                 continue
@@ -269,7 +269,7 @@ class Model:
             for of in dict.fromkeys(place.of for place in gradients):
                 places_of = [place for place in gradients if place.of == of and place not in found]
                 try:
-                    counted = self._counted(of, rows)
+                    counted = self.counted(of, rows)
                 except Exception as error:  # that of a plug-in is for those who read it
                     found.update(dict.fromkeys(places_of, error))
                     continue
@@ -319,7 +319,7 @@ class Model:
                 name = getattr(place.at, "name", str(place.at))
                 found[place] = _not_offered(f"parameter of {self.variant.family.name}", name, parameters)
         try:
-            value = self._objective(of, logits, rows)
+            value = self.objective(of, logits, rows)
             results = torch.autograd.grad(value, list(leaves.values()), retain_graph=True, allow_unused=True)
         except Exception as error:  # that of a plug-in's function is for those who read it
             return {**found, **dict.fromkeys(leaves, error)}
@@ -331,7 +331,7 @@ class Model:
                 found[place] = _kept(gradient[: place.at.rows], None, None, place)
         return found
 
-    def _counted(self, of: Loss | Logit, rows: slice) -> Array:
+    def counted(self, of: Loss | Logit, rows: slice) -> Array:
         """Return the numbers of those rows of a slice that count for what is differentiated."""
         if isinstance(of, Logit) or of.over is None:
             return np.arange(rows.start, rows.stop)
@@ -341,7 +341,7 @@ class Model:
         counted: Array = rows.start + np.flatnonzero(counts[rows])
         return counted
 
-    def _objective(self, of: Loss | Logit, logits: Tensor, rows: Array) -> Tensor:
+    def objective(self, of: Loss | Logit, logits: Tensor, rows: Array) -> Tensor:
         """Return what is differentiated: the part of these rows in the mean loss, or the sum of their logits.
 
         Args:

@@ -167,13 +167,13 @@ class Plan:
 
 
 def chosen_analyzers(registry: Registry, names: Iterable[str] | None) -> list[Provided]:
-    """Return analyzers by name, each once; all that are installed, if no names are given.
+    """Return analyzers by name, each once; all that are installed and not ``on_demand``, if no names are given.
 
     Raises:
         UnknownName: an unknown analyzer.
     """
     if names is None:
-        return list(registry.all("analyzers").values())
+        return [entry for entry in registry.all("analyzers").values() if not entry.item.on_demand]
     return list({entry.id: entry for entry in (registry.find("analyzers", name) for name in names)}.values())
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Analyzer",
     "Comparison",
     "Forward",
+    "HessianProduct",
     "Instrument",
     "Output",
     "Series",
@@ -81,6 +82,39 @@ def _not_declared(weights: Mapping[str, Array], rows: Array | None = None) -> Ar
     raise UnknownName("declared read", "ForwardPass()", ())
 
 
+class HessianProduct(Protocol):
+    """The Hessian of a loss at a step's weights.
+
+    Attributes:
+        names: the weights that training moves, sorted; all others are constants.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def __call__(self, vectors: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Return the product with a vector, float64, by the names of all weights that training moves.
+
+        Args:
+            vectors: the parts of the vector by those names; 0 where there is none.
+
+        Raises:
+            UnknownName: training does not move a weight of that name.
+            InvalidSetting: a part has another shape than the weight.
+        """
+
+
+class _NoHessian:
+    """Stands where no Hessian was declared."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        raise UnknownName("declared read", "LossHessian()", ())
+
+    def __call__(self, vectors: Mapping[str, Array]) -> Mapping[str, Array]:
+        raise UnknownName("declared read", "LossHessian()", ())
+
+
 @dataclass(frozen=True)
 class Step:
     """One checkpoint, as an analyzer sees it. Arrays are read-only.
@@ -95,6 +129,7 @@ class Step:
         rows: the rows of the batch that the activations, logits and row facts are of; all of them, but for a
             ``SlicedAnalyzer``.
         forward: gives the logits at other weights, for an analyzer that reads ``ForwardPass()``.
+        hessian: gives products with the Hessian of a loss, for an analyzer that reads ``LossHessian()``.
     """
 
     epoch: int
@@ -105,6 +140,7 @@ class Step:
     weights: Mapping[str, Array] = field(default_factory=dict)
     rows: slice = field(default_factory=lambda: slice(None))
     forward: Forward = _not_declared
+    hessian: HessianProduct = field(default_factory=_NoHessian)
 
     def __getitem__(self, read: Read) -> Array:
         """Return a declared read: an activation ``"row feature"``, a weight or a stored array in its own shape.
@@ -234,6 +270,9 @@ class Instrument(ABC):
     parameters: ClassVar[Mapping[str, str | int | float]] = {}
     """Thresholds and choices; stamped on what is stored."""
     outputs: ClassVar[Mapping[str, Output]]
+    on_demand: ClassVar[bool] = False
+    """Whether it runs only where it is named, to ``analyze`` or in ``family.json``, or read by another: for what
+    takes much longer than the others."""
 
 
 class Analyzer(Instrument):

@@ -22,6 +22,7 @@ __all__ = [
     "Logit",
     "Logits",
     "Loss",
+    "LossHessian",
     "Read",
     "Rows",
     "Stored",
@@ -73,6 +74,20 @@ class ForwardPass:
 
     Declaring it costs no pass; each call is one, of the rows that it names.
     """
+
+
+@dataclass(frozen=True)
+class LossHessian:
+    """The Hessian of the family's loss over rows of the probe: ``step.hessian(vectors)`` gives products with it.
+
+    Declaring it costs nothing. The first product takes the gradient of the loss, in double precision, and each one
+    differentiates once more.
+
+    Attributes:
+        over: the mean is taken over the rows where this fact is not 0; None: over all rows.
+    """
+
+    over: str | None = "train"
 
 
 @dataclass(frozen=True)
@@ -161,5 +176,5 @@ class Stored:
         return self.array.partition("/")[2]
 
 
-Read: TypeAlias = str | Activation | Weight | AllWeights | ForwardPass | Logits | Rows | Gradient | Stored
+Read: TypeAlias = str | Activation | Weight | AllWeights | ForwardPass | LossHessian | Logits | Rows | Gradient | Stored
 """What an analyzer reads: a site of the family by its common name, or one of these."""

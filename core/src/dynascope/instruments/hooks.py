@@ -12,9 +12,11 @@ from dynascope.contract.view import View
 @hookimpl
 def dynascope_analyzers() -> Iterable[Instrument]:
     """Provide the instruments that serve every family."""
+    from dynascope.instruments.centroid_trajectory import CentroidTrajectory
     from dynascope.instruments.flatness import Flatness
     from dynascope.instruments.geometry import RepresentationGeometry
     from dynascope.instruments.graduation import Graduation
+    from dynascope.instruments.hessian import Hessian
     from dynascope.instruments.input_trace import InputTrace
     from dynascope.instruments.milestones import Milestones
     from dynascope.instruments.similarity import LinearCKA
@@ -23,8 +25,10 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     from dynascope.instruments.variant_table import VariantTable
 
     return [
+        CentroidTrajectory(),
         Flatness(),
         Graduation(),
+        Hessian(),
         InputTrace(),
         LinearCKA(),
         Milestones(),

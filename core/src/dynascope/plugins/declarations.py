@@ -19,6 +19,7 @@ from dynascope.contract.reads import (
     ForwardPass,
     Gradient,
     Logits,
+    LossHessian,
     Rows,
     Stored,
     Weight,
@@ -73,7 +74,7 @@ def _check_family(family: Family) -> None:
 
 
 TIERS = (
-    (Analyzer, "", (str, Activation, Weight, AllWeights, ForwardPass, Logits, Rows, Gradient, Stored)),
+    (Analyzer, "", (str, Activation, Weight, AllWeights, ForwardPass, LossHessian, Logits, Rows, Gradient, Stored)),
     (SeriesAnalyzer, "epoch", (str, Weight, AllWeights, Stored)),
     (VariantsAnalyzer, "variant", (str, Stored)),
 )

@@ -19,6 +19,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
     from dynascope_fourier.logit_structure import LogitStructure
     from dynascope_fourier.phases import Phases
     from dynascope_fourier.progress_measures import ProgressMeasures
+    from dynascope_fourier.variants import Variants
 
     return [
         ClassCircles(),
@@ -32,6 +33,7 @@ def dynascope_analyzers() -> Iterable[Instrument]:
         NeuronFrequencies(),
         Phases(),
         ProgressMeasures(),
+        Variants(),
     ]
 
 

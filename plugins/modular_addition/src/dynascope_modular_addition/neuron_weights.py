@@ -26,6 +26,10 @@ def _neuron_logits(step: Step) -> np.ndarray[Any, Any]:
 class NeuronLogitFrequencies(Analyzer):
     """Fourier components of the neuron-logit map W_L = W_out W_U over the classes.
 
+    Key frequencies by this map are what the paper uses for other seeds (its appendix C.2, "nontrivial coefficients").
+    No threshold is published: ``key_norm``, that of the embedding's rule, is taken here too. A component counts from
+    this share of the largest non-constant norm on. A subclass of ``fourier.progress_measures`` can use this rule.
+
     The residual is the share of W_L's Frobenius norm outside the cosines and sines of the key frequencies, those of
     the last checkpoint: where it is small, W_L has rank two for each of them.
 
@@ -39,7 +43,10 @@ class NeuronLogitFrequencies(Analyzer):
     name = "neuron_logit_frequencies"
     title = "Dominant frequencies of the neuron-logit map"
     description = "Norm over the neurons of each Fourier component of W_L = W_out W_U, and what key frequencies leave."
-    citation = "Nanda et al. 2023 (arXiv 2301.05217), section 4.1 and equation 2; Gini coefficient as in section 5.1."
+    citation = (
+        "Nanda et al. 2023 (arXiv 2301.05217), section 4.1 and equation 2, and appendix C.2 for key frequencies, with "
+        "a threshold of ours; Gini coefficient as in section 5.1."
+    )
     needs = ("cyclic_group", "one_layer_transformer")
     reads = ("neuron_output", "unembedding", KEY)
     parameters = {"key_norm": KEY_NORM}
