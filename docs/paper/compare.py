@@ -162,6 +162,12 @@ def ratio(run: Run) -> str:
     return f"{number(test[place] / restricted[place])} at {epoch(epochs[place])}"
 
 
+def outside(run: Run) -> str:
+    """Write the share of W_L that is not at key frequencies, of its norm and of its sum of squares."""
+    share = float(run.last("modular_addition.neuron_logit_frequencies/residual"))
+    return f"{share:.2%} ({share**2:.2%})"
+
+
 def singles(run: Run) -> str:
     """Write the excluded loss of each key frequency."""
     loss = run.artifacts.read(f"{MEASURES}/excluded_loss_single", run.epoch, split="train")
@@ -188,6 +194,11 @@ ROWS = (
     Row("test loss at the end", "3.0e-7", "F", final(f"{MEASURES}/loss", split="test")),
     Row("loss over all pairs at the end", "2.4e-7", "T", final(f"{MEASURES}/loss", split="all")),
     Row("restricted loss over all pairs at the end", "5.55e-8", "T", final(f"{MEASURES}/restricted_loss", split="all")),
+    Row("the same, keeping 2x2 blocks of each key frequency", NOT_YET, "",
+        final(f"{MEASURES}/restricted_loss_2x2", split="all")),
+    Row("the same, keeping 3x3 blocks", "7.24e-8", "T", final(f"{MEASURES}/restricted_loss_3x3", split="all")),
+    Row("loss of the trigonometric fit over all pairs at the end", "4.7e-8", "T",
+        final(f"{MEASURES}/trig_fit_loss", split="all")),
     Row("smallest restricted loss over all pairs", "1.3e-8 at 12,500", "F",
         lowest(f"{MEASURES}/restricted_loss", split="all")),
     Row("largest ratio of test to restricted loss", "1.9e4 at 10,200", "F", ratio),
@@ -197,14 +208,15 @@ ROWS = (
         final(f"{MEASURES}/excluded_loss_all", split="train")),
     Row("the same, only the directions cos(w(a + b - c)): at the end", "6.53", "F",
         final(f"{MEASURES}/excluded_loss_all_3d", split="train")),
+    Row("accuracy of the same logits (train) at the end", "1.6 %", "F",
+        lambda run: f"{float(run.last(f'{MEASURES}/excluded_accuracy_all', split='train')):.1%}"),
     Row("excluded loss (key frequencies, train) at the end", NOT_YET, "",
         final(f"{MEASURES}/excluded_loss", split="train")),
     Row("excluded loss of each key frequency (train) at the end",
         "14: 2.8e-4, 35: 6.3e-4, 41: 1.6e-3, 42: 0.072, 52: 0.033", "F", singles),
     Row("variance of the logits that the formula explains", "95 %", "T",
         lambda run: f"{float(run.last('fourier.logit_structure/explained')):.1%}"),
-    Row("share of W_L outside the key frequencies", "below 0.55 %", "T",
-        lambda run: f"{float(run.last('modular_addition.neuron_logit_frequencies/residual')):.2%}"),
+    Row("norm of W_L outside the key frequencies, over its norm (and squared)", "below 0.55 %", "T", outside),
     Row("sum of squared weights at epoch 0", "1,783", "F", total_at(0)),
     Row("the same at epoch 1,000", "3,648", "F", total_at(1_000)),
     Row("the same at the end", "955.5", "F", final("general.weight_spectra/total_sum_of_squares")),
