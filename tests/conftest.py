@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny import FAMILY, SCHEDULE, TINY, declare_analyzers
 
-from dynascope import Workspace, analyze, compare, train
+from dynascope import Workspace, analyze, compare, registry, train
 from dynascope.cli import main
 
 
@@ -40,6 +40,8 @@ def fully_analysed(analysed: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     workspace = Workspace(shutil.copytree(analysed, tmp_path_factory.mktemp("full") / "workspace"))
     declare_analyzers(workspace.path, None)
     analyze(workspace.variants()[0])
+    on_demand = [name for name, entry in registry().all("analyzers").items() if entry.item.on_demand]
+    analyze(workspace.variants()[0], analyzers=on_demand)
     compare(workspace.variants())
     return workspace.path
 
