@@ -667,6 +667,10 @@ def test_many_variants_one_and_p_2_are_drawn():
         solutions_frame("variant_frequencies", np.zeros((40, 56)))
     ).opts.get("plot").kwargs["yticks"]  # fmt: skip
     assert tick == (38, "● seed1")  # of many, only the one that is shown is named
+    made = solutions_frame("variant_frequencies", [[0.0, 1.0]])
+    for array in made.arrays.values():
+        array[0] = array[0].assign_coords(variant=["p53_seed999_dseed598_frac0.5"])
+    assert VIEW["variant_frequencies"].draw(made).opts.get("plot").kwargs["yticks"] == [(0, "p53_seed999_dseed…")]
     nothing = VIEW["variant_frequencies"].draw(solutions_frame("variant_frequencies", [[np.nan]]))
     assert nothing["said"][0] == "No frequency was measured of any variant."
 

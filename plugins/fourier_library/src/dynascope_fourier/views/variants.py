@@ -44,6 +44,8 @@ IN_TABLE = ("delay", "train loss", "test loss", "restricted loss", "excluded los
 READS = (*(f"{ANALYZER}/{array}" for array, _ in NUMBERS.values()), FREQUENCIES, KIND, DEGRADED)
 MOST_NAMES = 24
 """Of more variants, only the pointer names one."""
+LONGEST = 18
+"""Characters of a name beside the map; the pointer shows all of it."""
 
 
 def _names(frame: Frame) -> list[str]:
@@ -141,6 +143,10 @@ def _order(frame: Frame) -> Array:
     return np.lexsort((*(~key.T[::-1]),))[::-1]
 
 
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
 def draw_solution_frequencies(frame: Frame) -> Any:
     """Draw, for each variant and frequency, the neurons of its cluster, or whether it is a key frequency."""
     import holoviews as hv
@@ -161,7 +167,7 @@ def draw_solution_frequencies(frame: Frame) -> Any:
     )
     short = np.array(short_names(names.tolist()))[order]
     ticks = [
-        (int(row), ("● " if name == frame.variant_name else "") + text)
+        (int(row), ("● " if name == frame.variant_name else "") + _cut(text))
         for row, name, text in zip(rows, names[order], short, strict=True)
         if len(rows) <= MOST_NAMES or name == frame.variant_name
     ]
