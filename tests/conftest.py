@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny import FAMILY, SCHEDULE, TINY, declare_analyzers
+from tiny import FAMILY, SCHEDULE, TINY, analyze_all, declare_analyzers
 
 from dynascope import Workspace, analyze, compare, train
 from dynascope.cli import main
@@ -39,7 +39,7 @@ def fully_analysed(analysed: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A copy whose first variant is analysed by every analyzer, for all views, and compared; do not write to it."""
     workspace = Workspace(shutil.copytree(analysed, tmp_path_factory.mktemp("full") / "workspace"))
     declare_analyzers(workspace.path, None)
-    analyze(workspace.variants()[0])
+    analyze_all(workspace.variants()[0])
     compare(workspace.variants())
     return workspace.path
 

@@ -2,10 +2,18 @@
 
 import json
 
+from dynascope import analyze, registry
+
 FAMILY = "modular_addition_1layer"
 TINY = {"p": 11, "train_fraction": 0.5, "d_model": 16, "n_heads": 2, "d_head": 8, "d_mlp": 32, "epochs": 40}
 SCHEDULE = "0:40:20"
 ANALYZERS = ["fourier.embedding_frequencies", "fourier.neuron_frequencies", "modular_addition.neuron_activations"]
+
+
+def analyze_all(variant):
+    """Analyse a variant by every analyzer that its workspace declares, and by those that are measured on demand."""
+    analyze(variant)
+    analyze(variant, analyzers=[name for name, one in registry().all("analyzers").items() if one.item.on_demand])
 
 
 def declare_analyzers(workspace, analyzers=ANALYZERS):

@@ -162,6 +162,26 @@ def test_progress_losses_are_those_of_the_papers_splits_and_name_the_key_frequen
     assert drawn.opts.get("plot").kwargs["legend_opts"] == {"title": "key frequencies: 2, 4"}
 
 
+@pytest.mark.parametrize(
+    ("form", "array", "label"),
+    [
+        ("as published", "restricted_loss", "restricted (all pairs)"),
+        ("without the mean", "restricted_loss_no_mean", "restricted, without the mean (all pairs)"),
+        ("2×2 blocks", "restricted_loss_2x2", "restricted, 2×2 blocks (all pairs)"),
+        ("3×3 blocks", "restricted_loss_3x3", "restricted, 3×3 blocks (all pairs)"),
+        ("trigonometric fit", "trig_fit_loss", "trigonometric fit (all pairs)"),
+    ],
+)
+def test_every_form_of_restricted_loss_is_drawn_under_its_name(form, array, label):
+    made = progress_frame(restricted=form)
+    made.arrays[f"fourier.progress_measures/{array}"] = {
+        epoch: labelled([1.0, 2.0, 30.0], "split", split=["train", "test", "all"]) for epoch in EPOCHS
+    }
+    drawn = VIEW["progress_losses"].draw(made)
+    curves = {part.label: part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)}
+    assert curves == {"train": 1, "test": 2, label: 30, "excluded (train)": 1}
+
+
 def test_the_lines_of_a_picture_differ_in_dash_or_marker_too():
     assert len({(dash, marker) for _, dash, marker in LINES}) == len(LINES)
 
@@ -178,19 +198,24 @@ def neurons(size, best=None, key=()):
 
 
 def named(drawn):
-    """The labels of the curves that are not grey, and how many curves there are."""
-    curves = [part for part in drawn if isinstance(part, hv.Curve)]
-    return [part.label for part in curves if part.label], len(curves)
+    """The labels of the lines that are not grey, and what the pointer calls those that are."""
+    grey = [
+        name
+        for part in drawn
+        if isinstance(part, hv.Contours)
+        for name in part.dimension_values("which", expanded=False)
+    ]
+    return [part.label for part in drawn if isinstance(part, hv.Curve)], grey
 
 
 def test_the_largest_clusters_are_named_and_the_others_grey():
     sizes = np.array([0, 9, 1, 8, 7, 6, 5, 4])
-    for count, drawn in (("clusters", 7), ("best frequency", 7)):
+    for count, others in (("clusters", ["k = 3"]), ("best frequency", ["k = 1", "k = 3"])):
         made = frame("cluster_sizes", choices={"count": count}, **neurons(sizes, sizes[::-1]))
         # The same have a name whatever counts: a frequency keeps its colour.
-        labels, lines = named(VIEW["cluster_sizes"].draw(made))
+        labels, grey = named(VIEW["cluster_sizes"].draw(made))
         assert labels == [f"k = {k}" for k in (2, 4, 5, 6, 7, 8)]
-        assert lines == drawn + (count == "best frequency")
+        assert grey == others
 
 
 def test_key_frequencies_of_the_last_checkpoint_have_the_first_lines():
@@ -511,8 +536,8 @@ def test_distance_irrelevance_is_drawn_in_both_forms():
         frame("distance_irrelevance", correct=labelled(0.8), largest_wrong=labelled(np.nan))
     )
     curves = {part.label: part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)}
-    assert curves["of the right logit"] == 0.8
-    assert np.isnan(curves["of the largest other logit"])
+    assert curves == {"of the right logit": 0.8}
+    assert drawn.opts.get("plot").kwargs["legend_opts"] == {"title": "no value: of the largest other logit"}
 
 
 def test_the_right_logit_by_distance_has_its_deviation_to_either_side():
@@ -538,6 +563,123 @@ def test_gini_coefficients_are_between_0_and_1():
     curves = {part.label: part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)}
     assert curves == {"without the constant": 0.4, "with the constant": 0.5}
     assert drawn.opts.get("plot").kwargs["ylim"] == (0, 1)
+
+
+def test_clock_and_pizza_say_which_frequency_the_circle_has():
+    share = {"clock": 0.9, "pizza": 0.2, "clock_of_pairs": 0.95, "pizza_of_pairs": 0.1}
+    arrays = {name: labelled([value], "circle", circle=[1]) for name, value in share.items()}
+    view = VIEW["clock_and_pizza"]
+    made = frame(
+        "clock_and_pizza", circle_frequency=lambda at: labelled([7 if at else 3], "circle", circle=[1]), **arrays
+    )
+    drawn = view.draw(made)
+    curves = {part.label: part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)}
+    assert curves == {"clock": 0.95, "pizza": 0.1}
+    points = next(part for part in drawn if isinstance(part, hv.Scatter))
+    assert points.dimension_values(2).tolist() == [3, 7, 7, 7]
+    assert drawn.opts.get("plot").kwargs["legend_opts"] == {"title": "circle 1: k = 7 in the end"}
+
+
+def solutions_frame(name, key, variant="p7_seed1_wd2", numbers=None, **choices):
+    """Variants with these key frequencies, ``"variant frequency"``; a cluster has ten neurons times its k."""
+    key = np.asarray(key, dtype=float)
+    names = [f"p7_seed{index}_wd2" for index in range(len(key))]
+    arrays = {}
+    for short in (read.partition("/")[2] for read in VIEW[name].reads):
+        arrays[short] = labelled(np.arange(1.0, len(key) + 1), "variant", variant=names)
+    arrays["is_key"] = labelled(key, "variant", "frequency", variant=names)
+    arrays["cluster_size"] = labelled(key * 10 * np.arange(1, key.shape[1] + 1), "variant", "frequency", variant=names)
+    arrays["key_frequencies"] = labelled(["2, 3"] * len(key), "variant", variant=names)
+    arrays["classification"] = labelled(["grokked"] * len(key), "variant", variant=names)
+    arrays["degraded"] = labelled([0] * (len(key) - 1) + [1], "variant", variant=names)
+    arrays |= {short: labelled(values, "variant", variant=names) for short, values in (numbers or {}).items()}
+    wanted = {read.partition("/")[2] for read in VIEW[name].reads}
+    made = frame(name, choices=choices, **{short: array for short, array in arrays.items() if short in wanted})
+    made.variant_name = variant
+    return made
+
+
+KEYS = [[0, 1, 1], [1, 0, 0], [1, 1, np.nan]]
+
+
+def test_the_table_of_solutions_has_words_for_what_was_not_reached_and_marks_the_variant_that_is_shown():
+    numbers = {"grokking_delay": [1500.0, np.nan, 20.0], "train_loss": [1e-7, np.nan, 0.5]}
+    table = VIEW["variant_solutions"].draw(solutions_frame("variant_solutions", KEYS, numbers=numbers))
+    columns = {dimension.label: table[dimension.name].tolist() for dimension in table.vdims}
+    assert columns[" "] == ["", "●", ""]
+    assert columns["variant"] == ["seed0", "seed1", "seed2"]
+    assert columns["key frequencies"] == ["2, 3"] * 3
+    assert columns["kind"] == ["grokked", "grokked", "grokked, then lost"]
+    assert columns["delay"] == ["1,500", "not reached", "20"]
+    assert columns["train loss"] == ["1e−07", "not measured", "0.5"]
+    made = solutions_frame("variant_solutions", KEYS, numbers=numbers, sorted_by="delay")
+    assert VIEW["variant_solutions"].draw(made)["variant"].tolist() == ["seed2", "seed0", "seed1"]
+    made = solutions_frame("variant_solutions", KEYS, sorted_by="distance irrelevance")
+    assert "distance irrelevance" in [dimension.label for dimension in VIEW["variant_solutions"].draw(made).vdims]
+
+
+def test_solutions_are_drawn_against_each_other_with_what_has_no_place_counted():
+    name = "variant_solutions_against_each_other"
+    numbers = {"grokking_delay": [1500.0, np.nan, 20.0], "train_loss": [1e-7, 1e-3, 0.5]}
+    drawn = VIEW[name].draw(solutions_frame(name, KEYS, numbers=numbers, x="train loss", y="delay"))
+    points, _, note = drawn
+    np.testing.assert_allclose(np.stack([points["x"], points["y"]]), [[1e-7, 0.5], [1500, 20]])
+    assert note["said"][0] == "1 of 3 variants not here: without one of these"
+    look = drawn.opts.get("plot").kwargs
+    assert (look["logx"], look["logy"], look["ylabel"]) == (True, False, "delay (epochs)")
+    none = solutions_frame(name, KEYS, numbers={"grokking_delay": [np.nan] * 3}, y="delay")
+    assert VIEW[name].draw(none)["said"][0] == "None of the variants has both of these."
+
+
+def test_the_map_of_frequencies_has_the_first_variant_on_top_and_marks_the_one_that_is_shown():
+    view = VIEW["variant_frequencies"]
+    drawn = view.draw(solutions_frame("variant_frequencies", KEYS))
+    look = drawn.opts.get("plot").kwargs
+    assert look["yticks"] == [(0, "seed2"), (1, "● seed1"), (2, "seed0")]
+    assert look["clim"] == (0, 30)
+    cells = {(row.variant, row.frequency): row.shown for row in drawn.dframe().itertuples()}
+    assert cells["p7_seed0_wd2", 3] == 30
+    assert cells["p7_seed1_wd2", 1] == 10
+    assert np.isnan(cells["p7_seed2_wd2", 3])
+    keys = view.draw(solutions_frame("variant_frequencies", KEYS, show="key frequencies"))
+    assert {row.shown for row in keys.dframe().dropna().itertuples()} == {0, 1}
+    by_key = view.draw(
+        solutions_frame("variant_frequencies", KEYS, sorted_by="key frequencies, the smallest first")
+    ).opts.get("plot").kwargs["yticks"]  # fmt: skip
+    assert [name for _, name in by_key] == ["seed0", "● seed1", "seed2"]  # 2 and 3; 1; 1 and 2 from the bottom
+
+
+@pytest.mark.parametrize(
+    ("place", "chosen"),
+    [((2.4, 2.4), {"frequency": 2}), ((3, 1), {"frequency": 3}), ((3, 0), {}), ((0.4, 1), {}), ((2, 2.6), {})],
+)
+def test_a_click_on_the_map_of_frequencies_chooses_one_that_the_variant_has(place, chosen):
+    assert VIEW["variant_frequencies"].pick(solutions_frame("variant_frequencies", KEYS), *place) == chosen
+
+
+def test_many_variants_one_and_p_2_are_drawn():
+    from dynascope_workbench.drawing import Drawing
+
+    for key in (np.zeros((40, 56)), [[0.0]], [[np.nan]]):
+        for name in ("variant_frequencies", "variant_solutions", "variant_solutions_against_each_other"):
+            Drawing(VIEW[name], solutions_frame(name, key))
+    (tick,) = VIEW["variant_frequencies"].draw(
+        solutions_frame("variant_frequencies", np.zeros((40, 56)))
+    ).opts.get("plot").kwargs["yticks"]  # fmt: skip
+    assert tick == (38, "● seed1")  # of many, only the one that is shown is named
+    made = solutions_frame("variant_frequencies", [[0.0, 1.0]])
+    for array in made.arrays.values():
+        array[0] = array[0].assign_coords(variant=["p53_seed999_dseed598_frac0.5"])
+    assert VIEW["variant_frequencies"].draw(made).opts.get("plot").kwargs["yticks"] == [(0, "p53_seed999_dseed…")]
+    nothing = VIEW["variant_frequencies"].draw(solutions_frame("variant_frequencies", [[np.nan]]))
+    assert nothing["said"][0] == "No frequency was measured of any variant."
+
+
+def test_every_instrument_of_the_plug_in_has_a_view():
+    from dynascope import registry
+
+    read = {array.partition("/")[0] for view in VIEWS for array in view.reads}
+    assert {entry.id for entry in registry().all("analyzers").values() if entry.plugin == "fourier"} <= read
 
 
 def test_one_checkpoint_is_enough_for_lines_maps_and_sentences():

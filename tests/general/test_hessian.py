@@ -25,6 +25,7 @@ from dynascope import (
 from dynascope.analysis import plan
 from dynascope.analysis.forward import Model
 from dynascope.analysis.hessian import LossCurvature
+from dynascope.frames import what_is_missing
 from dynascope.instruments.hessian import Hessian, extreme_eigenvalues, trace_draws
 
 MODEL = {"p": 5, "train_fraction": 0.5, "d_model": 4, "n_heads": 2, "d_head": 2, "d_mlp": 6, "epochs": 40}
@@ -209,6 +210,8 @@ def test_it_runs_only_where_it_is_named(tiny):
     assert "general.hessian" not in {bound.id for bound in work.analyzers}
     named = plan(tiny, registry(), analyzers=["general.hessian"])
     assert [bound.id for bound in named.analyzers] == ["general.hessian"]
+    said = what_is_missing(["general.hessian/trace"], tiny, registry())
+    assert said.endswith(f"Run: dynascope analyze {tiny.name} -a general.hessian")
 
 
 def test_what_is_no_vector_of_trained_weights_is_refused(tiny):

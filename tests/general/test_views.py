@@ -1,5 +1,7 @@
 """Pictures of arrays that were made by hand, and of what there is nothing to draw of."""
 
+from functools import partial
+
 import holoviews as hv
 import numpy as np
 import pytest
@@ -11,10 +13,10 @@ from dynascope.instruments.input_trace import LABEL, LOGITS, TRAIN, InputTrace
 from dynascope.instruments.milestones import MILESTONES
 from dynascope.instruments.views import VIEWS
 from dynascope.instruments.views.answers import ANSWER_COLOURS
-from dynascope.instruments.views.maps import epoch_pixels
 from dynascope.instruments.views.milestones import METRIC
-from dynascope.instruments.views.plain import finite_limits, padded
 from dynascope.instruments.views.trajectory import orthographic
+from dynascope.pictures import Column, in_turn, lines_over_training, short_names
+from dynascope.style import epoch_pixels, finite_limits, padded
 
 EPOCHS = (0, 10, 20, 300)
 VIEW = {view.name: view for view in VIEWS}
@@ -84,6 +86,39 @@ def test_a_pixel_shows_the_checkpoint_that_its_epoch_is_nearest_to():
     assert len(epoch_pixels([0, 10, 20])[0]) == 3
     assert len(epoch_pixels([0, 1, 10**6])[0]) == 400
     assert epoch_pixels([7])[1].tolist() == [0]
+
+
+def test_lines_beyond_those_that_can_be_told_apart_are_grey_and_one_without_a_value_is_named():
+    lines = in_turn(np.array(EPOCHS), {str(index): np.full(4, NAN if index == 1 else index) for index in range(8)})
+    assert [each.line is None for each in lines] == [False] * 6 + [True] * 2
+    drawn = lines_over_training(lines, "height", "m", kind="which")
+    assert list(curves(drawn)) == ["0", "2", "3", "4", "5"]
+    (grey,) = (part for part in drawn if isinstance(part, hv.Contours))
+    assert grey.dimension_values("which", expanded=False).tolist() == ["6", "7"]
+    assert option(drawn, "legend_opts") == {"title": "no value: 1"}
+    assert option(drawn, "ylabel") == "height (m)"
+    nothing = lines_over_training(lines[1:2], "height")
+    assert words(nothing) == "No height at any checkpoint."
+    assert option(nothing, "xlim") == (0, 300)  # so that a click still goes to a checkpoint
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["p11_seed0_wd1", "p11_seed1_wd1"], ["seed0", "seed1"]),
+        (["p11_seed0_wd1", "p7_seed1_wd1"], ["p11_seed0", "p7_seed1"]),
+        (["p11_seed0", "p11_seed0_wd1"], ["p11_seed0", "p11_seed0_wd1"]),
+        (["p11_seed0"], ["p11_seed0"]),
+        ([], []),
+    ],
+)
+def test_names_of_variants_are_shortened_to_what_differs(names, short):
+    assert short_names(names) == short
+
+
+def test_what_is_measured_of_variants_is_written_or_said_to_be_missing():
+    assert Column(np.array([-1234.5, NAN]), number=",.0f", missing="not reached").written == ["−1,234", "not reached"]
+    assert Column(np.array(["2, 3", "none"])).written == ["2, 3", "none"]
 
 
 def test_every_instrument_of_the_plug_in_has_a_view():
@@ -478,6 +513,132 @@ def test_a_site_without_a_value_is_named_and_not_drawn():
     drawn = VIEW["geometry_over_training"].draw(frame("geometry_over_training", **arrays))
     assert list(curves(drawn)) == ["stream after mlp"]
     assert option(drawn, "legend_opts") == {"title": "no value: stream after embedding"}
+
+
+# ----------------------------------------------------------------------------------------------------- centroids
+
+
+def centroid_frame(epoch=20, *, projection=None, epochs=EPOCHS, view="centroids", **choices):
+    """Two sites; in the second, class c is at (c - 1) (1, 2, 3) times the number of the checkpoint."""
+    count, site = len(epochs), ["first", "second"]
+    if projection is None:
+        steps = np.arange(count)[:, None, None] * np.arange(-1, 2)[:, None] * np.array([1.0, 2, 3])
+        projection = np.stack([np.full_like(steps, NAN), steps])
+    projection = np.asarray(projection)
+    axes = {"site": site, "epoch": list(epochs), "principal_component": np.arange(projection.shape[3]) + 1}
+    over, along = ("site", "epoch"), ("principal_component",)
+    measured = np.isfinite(projection).all(axis=2)
+    share = np.where(measured, np.array([0.1, 0.2, 0.4])[: projection.shape[3]], NAN)
+    share[:, 0] = NAN
+    arrays = {
+        "projection": labelled(projection, *over, "class", *along, **axes, **{"class": [5, 6, 7]}),
+        "center": labelled(np.where(measured, 100.0, NAN), *over, *along, **axes),
+        "share": labelled(share, *over, *along, **axes),
+        "captured": labelled(share.sum(axis=2), *over, **{name: axes[name] for name in over}),
+        "class": labelled([5, 6, 7], "class", **{"class": [5, 6, 7]}),
+    }
+    wanted = {read.partition("/")[2] for read in VIEW[view].reads}
+    choices = {"site": "second", **choices}
+    return frame(view, epoch, epochs=sorted({*epochs, epoch}), choices=choices,
+                 **{name: array for name, array in arrays.items() if name in wanted})  # fmt: skip
+
+
+def test_centroids_lie_where_they_are_at_the_epoch_with_their_share_and_move_on_fixed_axes():
+    view = VIEW["centroids"]
+    drawn = view.draw(centroid_frame(20))
+    ways, points, note = drawn
+    assert points["x"].tolist() == [-2, 0, 2]
+    assert points["y"].tolist() == [-4, 0, 4]
+    assert points["class"].tolist() == [5, 6, 7]
+    assert note["said"][0] == "30.0% of the variance in this plane"
+    paths = [(one["of"], one["way_x"].tolist()) for one in ways.split(datatype="dictionary")]
+    assert paths == [(5, [0, -1, -2, -3]), (6, [0, 0, 0, 0]), (7, [0, 1, 2, 3])]
+    for epoch in EPOCHS:
+        assert option(view.draw(centroid_frame(epoch)), "xlim") == pytest.approx((-6.6, 6.6))
+    moved = view.columns(centroid_frame(300))
+    assert moved["classes/y"].tolist() == [-6, 0, 6]
+    assert view.columns(centroid_frame(0))["note/said"].tolist() == ["every input is the same here"]
+    assert view.columns(centroid_frame(7))["note/said"].tolist() == ["not measured at this epoch"]
+    assert np.isnan(view.columns(centroid_frame(7))["classes/x"]).all()
+
+
+def test_components_origin_and_trails_of_centroids_can_be_chosen():
+    view = VIEW["centroids"]
+    drawn = view.draw(centroid_frame(20, components="PC2, PC3", trails="none"))
+    assert [part.label for part in drawn] == ["classes", "note"]
+    assert drawn.get(0)["y"].tolist() == [-6, 0, 6]
+    assert option(drawn, "ylabel") == "PC3"
+    assert drawn.get(1)["said"][0] == "60.0% of the variance in this plane"
+    moved = view.columns(centroid_frame(20, origin="the last epoch's mean"))
+    assert moved["classes/x"].tolist() == [98, 100, 102]
+
+
+def test_centroids_of_a_constant_site_one_checkpoint_one_component_and_zeros_are_drawn_or_told():
+    view = VIEW["centroids"]
+    assert words(view.draw(centroid_frame(site="first"))) == "Every input is the same here at the last checkpoint."
+    assert view.columns(centroid_frame(site="first")) == {}
+    one = np.arange(6.0).reshape(2, 1, 3, 1)
+    assert view.columns(centroid_frame(7, projection=one, epochs=[7]))["classes/y"].tolist() == [0, 0, 0]
+    for projection in (one, np.zeros((2, 1, 3, 3)), np.full((2, 1, 3, 3), NAN)):
+        for name in ("centroids", "centroid_shares"):
+            drawn = VIEW[name].draw(centroid_frame(7, projection=projection, epochs=[7], view=name))
+            hv.renderer("bokeh").get_plot(drawn)
+
+
+def test_shares_of_the_centroids_are_drawn_along_each_axis_and_together():
+    found = curves(VIEW["centroid_shares"].draw(centroid_frame(view="centroid_shares")))
+    assert list(found) == ["together", "PC1", "PC2", "PC3"]
+    np.testing.assert_allclose([values[1] for values in found.values()], [0.7, 0.1, 0.2, 0.4])
+    nothing = VIEW["centroid_shares"].draw(centroid_frame(view="centroid_shares", site="first"))
+    assert words(nothing) == "No share of variance at any checkpoint."
+
+
+# ------------------------------------------------------------------------------------------------------- Hessian
+
+
+def hessian_frame(largest, smallest, trace=(1.0,) * 4, error=0.5, epochs=EPOCHS, **choices):
+    by_name = {"largest_eigenvalue": largest, "smallest_eigenvalue": smallest, "trace": trace}
+
+    def of_epoch(values, at):
+        return labelled(values[epochs.index(at)])
+
+    arrays = {name: partial(of_epoch, values) for name, values in by_name.items()}
+    arrays |= dict.fromkeys(("largest_residual", "smallest_residual", "trace_error"), labelled(error))
+    return frame("hessian_over_training", epochs[0], epochs=epochs, choices=choices, **arrays)
+
+
+def test_eigenvalues_are_drawn_on_both_sides_of_0_by_their_decade_with_their_residuals():
+    view = VIEW["hessian_over_training"]
+    drawn = view.draw(hessian_frame([0.1, 10, 100, 0.0], [-1, -0.1, 0.1, NAN], error=0.0))
+    # The least of them, 0.1, is at 1; each decade beyond is one more.
+    np.testing.assert_allclose(curves(drawn)["largest"], [1, 3, 4, 0])
+    np.testing.assert_allclose(curves(drawn)["smallest"], [-2, -1, 1, NAN])
+    assert dict(option(drawn, "yticks")) == {0: "0", 1: "10⁻¹", 2: "10⁰", 3: "10¹", 4: "10²", -1: "−10⁻¹", -2: "−10⁰"}
+    linear = view.draw(hessian_frame([0.1, 10, 100, 0], [-1, -0.1, 0.1, NAN], scale="linear"))
+    assert curves(linear)["largest"].tolist() == [0.1, 10, 100, 0]
+    bars = [part for part in linear if isinstance(part, hv.Segments)]
+    np.testing.assert_allclose(bars[0].dimension_values(1), [-0.4, 9.5, 99.5, -0.5])
+    np.testing.assert_allclose(bars[0].dimension_values(3), [0.6, 10.5, 100.5, 0.5])
+    point = next(part for part in linear if isinstance(part, hv.Scatter) and part.label == "smallest")
+    assert point.dimension_values(2).tolist()[:2] == ["−1 ± 0.5 nats", "−0.1 ± 0.5 nats"]
+
+
+def test_the_trace_is_drawn_and_an_error_that_is_not_known_has_no_bar():
+    view = VIEW["hessian_over_training"]
+    drawn = view.draw(hessian_frame([1] * 4, [0] * 4, [-5, 5, 10, 20], NAN, quantity="trace", scale="linear"))
+    assert {name: values.tolist() for name, values in curves(drawn).items()} == {"trace": [-5, 5, 10, 20]}
+    (bar,) = (part for part in drawn if isinstance(part, hv.Segments))
+    assert bar.dimension_values(1).tolist() == bar.dimension_values(3).tolist() == [-5, 5, 10, 20]
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-300, -1e300, NAN])
+@pytest.mark.parametrize("scale", ["linear", "logarithmic on both sides of 0"])
+def test_one_checkpoint_of_the_hessian_is_drawn_or_told_whatever_it_holds(value, scale):
+    made = hessian_frame([value], [value], [value], value, epochs=(7,), scale=scale)
+    drawn = VIEW["hessian_over_training"].draw(made)
+    assert np.isnan(value) == isinstance(drawn, hv.Labels)
+    assert np.isfinite(option(drawn, "ylim")).all()
+    hv.renderer("bokeh").get_plot(drawn)
 
 
 # -------------------------------------------------------------------------------------------------------- tables

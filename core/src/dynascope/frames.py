@@ -141,9 +141,9 @@ def what_is_missing(missing: Sequence[str], variant: Variant, registry: Registry
         # What is measured over variants is measured by default where none is named.
         analyzers = [registry.all("analyzers").get(read.partition("/")[0]) for read in missing]
         several = any(found is not None and isinstance(found.item, VariantsAnalyzer) for found in analyzers)
-        return (
-            f"Not computed yet: {', '.join(missing)}. Run: dynascope analyze {'' if several else variant.name}".rstrip()
-        )
+        on_demand = sorted({found.id for found in analyzers if found is not None and found.item.on_demand})
+        words = ["dynascope analyze", *([] if several else [variant.name]), *(f"-a {name}" for name in on_demand)]
+        return f"Not computed yet: {', '.join(missing)}. Run: {' '.join(words)}"
     known = [
         f"{analyzer}/{name}"
         for analyzer, provided in registry.all("analyzers").items()

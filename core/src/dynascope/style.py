@@ -1,4 +1,4 @@
-"""Colours, ticks and edges that views share.
+"""Colours, ticks, edges and limits that views share. What returns elements is in ``dynascope.pictures``.
 
 Colours are those of Okabe and Ito, told apart by the colour-blind; where lines share a picture, dashes and markers
 tell them apart in grey too. Shares are drawn in viridis, whose lightness rises evenly.
@@ -16,12 +16,19 @@ __all__ = [
     "EXCLUDED_COLOUR",
     "GREY",
     "LINES",
+    "MOST_PIXELS",
+    "MOST_TICKS",
     "RESTRICTED_COLOUR",
     "TEST_COLOUR",
     "TRAIN_COLOUR",
     "colour_bar",
-    "curve_at_checkpoints",
     "epoch_edges",
+    "epoch_limits",
+    "epoch_pixels",
+    "finite_limits",
+    "largest",
+    "nearest_epoch",
+    "padded",
     "whole_ticks",
 ]
 
@@ -46,6 +53,8 @@ LINES = (
 """Colour, dash and marker of the lines of one picture."""
 
 MOST_TICKS = 10
+MOST_PIXELS = 400
+"""Along an axis: a card is not much wider, and a square of cells of as many checkpoints would be slow to draw."""
 
 
 def colour_bar(title: str) -> Mapping[str, Any]:
@@ -80,15 +89,80 @@ def epoch_edges(epochs: Sequence[int] | Array) -> Array:
     return np.concatenate([[at[0] - half[0]], at[:-1] + half, [at[-1] + half[-1]]])
 
 
-def curve_at_checkpoints(
-    epochs: Array, values: Array, dimension: Any, label: str, line: tuple[str, str, str], tooltips: list[Any]
-) -> Any:
-    """Return a line with a marker at every checkpoint: what lies between them was not measured."""
-    import holoviews as hv
+def epoch_limits(epochs: Sequence[int] | Array) -> tuple[float, float]:
+    """Return where an axis of epochs ends: at the first and the last checkpoint, or half an epoch beside the only one.
 
-    colour, dash, marker = line
-    curve = hv.Curve((epochs, values), "epoch", dimension, label=label)
-    points = hv.Scatter((epochs, values), "epoch", dimension, label=label)
-    return curve.opts(color=colour, line_dash=dash, line_width=1.5) * points.opts(
-        color=colour, marker=marker, size=5, tools=["hover"], hover_tooltips=tooltips
-    )
+    Args:
+        epochs: of the checkpoints, ascending, ``"epoch"``.
+    """
+    start, end = float(epochs[0]), float(epochs[-1])
+    return (start, end) if end > start else (start - 0.5, end + 0.5)
+
+
+def nearest_epoch(epochs: Sequence[int] | Array, x: float) -> int:
+    """Return the checkpoint nearest to a place on the axis; of two, the earlier.
+
+    Args:
+        epochs: of the checkpoints, ``"epoch"``.
+        x: the place.
+    """
+    return int(epochs[int(np.abs(np.asarray(epochs) - x).argmin())])
+
+
+def epoch_pixels(epochs: Sequence[int] | Array, most: int = MOST_PIXELS) -> tuple[Array, Array, tuple[float, float]]:
+    """Return evenly spaced epochs, the number of the checkpoint that each is nearest to, and where the axis ends.
+
+    Args:
+        epochs: of the checkpoints, ascending, ``"epoch"``.
+        most: pixels; there are fewer, where the narrowest cell has one.
+
+    Returns:
+        ``"pixel"``, ``"pixel"``, and the limits.
+    """
+    edges = epoch_edges(epochs)
+    low, high = float(edges[0]), float(edges[-1])
+    count = int(np.clip(np.ceil((high - low) / np.diff(edges).min() - 1e-9), 1, most))
+    centres = low + (np.arange(count) + 0.5) * (high - low) / count
+    return centres, np.clip(np.searchsorted(edges, centres, side="right") - 1, 0, len(edges) - 2), (low, high)
+
+
+def finite_limits(low: float, high: float, *, at_least: float = 1.0) -> tuple[float, float]:
+    """Return limits that a colour or an axis can have: finite, the upper one above the lower one.
+
+    Args:
+        low, high: as measured; may be equal, infinite or NaN.
+        at_least: how far apart they are where they were equal.
+    """
+    low = float(low) if np.isfinite(low) else 0.0
+    high = float(high) if np.isfinite(high) else low
+    return (low, high) if high > low else (low, low + at_least)
+
+
+def largest(values: Any) -> float:
+    """Return the largest finite value, for the end of a scale; 1 where there is none, or none above 0.
+
+    Args:
+        values: of any shape.
+    """
+    finite = np.asarray(values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def padded(values: Array, *, log: bool = False, share: float = 0.06) -> tuple[float, float]:
+    """Return limits a little beyond all values that are finite, and positive on a logarithmic axis.
+
+    Args:
+        values: of any shape.
+        log: whether the axis is logarithmic.
+        share: how far beyond, of the distance between the smallest and the largest.
+    """
+    kept = values[np.isfinite(values) & (values > 0 if log else True)]
+    if not len(kept):
+        return (0.1, 10.0) if log else (0.0, 1.0)
+    low, high = float(kept.min()), float(kept.max())
+    if log:
+        factor = max(high / low, 10) ** share
+        return max(low / factor, float(np.finfo(np.float64).tiny)), high * factor
+    pad = share * (high - low) or 0.1 * abs(high) or 1.0
+    return low - pad, high + pad

@@ -10,10 +10,8 @@ import numpy as np
 import param
 
 from dynascope.contract.view import Frame, View
-from dynascope.instruments.views.lines import lines_over_training
-from dynascope.instruments.views.maps import epoch_pixels
-from dynascope.instruments.views.plain import finite_limits, said, sentence
-from dynascope.style import colour_bar, whole_ticks
+from dynascope.pictures import in_turn, lines_over_training, said, sentence
+from dynascope.style import colour_bar, epoch_pixels, finite_limits, whole_ticks
 
 __all__ = ["ANSWERS", "CLASS_ACCURACY", "GRADUATED_ROWS", "GRADUATION_MAP", "ProbeGrid", "probe_grid"]
 
@@ -277,7 +275,7 @@ def draw_graduated_rows(frame: Frame) -> Any:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = count.values / rows[:, None]
     lines = {f"{split} ({total:,} rows)": one for split, total, one in zip(count["split"].values, rows, share)}
-    return lines_over_training(count["epoch"].values, lines, "share graduated", ylim=(-0.02, 1.05))
+    return lines_over_training(in_turn(count["epoch"].values, lines), "share graduated", ylim=(-0.02, 1.05))
 
 
 GRADUATED_ROWS = View(
@@ -317,7 +315,7 @@ def draw_class_accuracy(frame: Frame) -> Any:
     found = frame.series(f"{TRACE}/{QUANTITIES[show]}", split=split)
     values, epochs, classes = found.values, found["epoch"].values, found.sizes["class"]
     if not np.isfinite(values).any():
-        return sentence(f"There is no {show} of the split {split}: it has no rows.")
+        return sentence(f"There is no {show} of the split {split}: it has no rows.", epochs)
     finite = values[np.isfinite(values)]
     at, nearest, ends = epoch_pixels(epochs)
     row = np.arange(classes)

@@ -9,9 +9,8 @@ import numpy as np
 import param
 
 from dynascope.contract.view import Frame, View
-from dynascope.instruments.views.lines import lines_over_training
-from dynascope.instruments.views.plain import finite_limits
-from dynascope.style import BAR_COLOUR, GREY
+from dynascope.pictures import in_turn, lines_over_training
+from dynascope.style import BAR_COLOUR, GREY, finite_limits
 
 __all__ = ["CURVATURE", "LOSS_AROUND"]
 
@@ -117,7 +116,7 @@ def draw_curvature(frame: Frame) -> Any:
     found = frame.series(CURVATURES)
     lines = {f"step {size:g}": values for size, values in zip(found["size"].values, found.values.T)}
     return lines_over_training(
-        found["epoch"].values, lines, "mean curvature", "nats", log=frame.controls.scale == "logarithmic"
+        in_turn(found["epoch"].values, lines), "mean curvature", "nats", log=frame.controls.scale == "logarithmic"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import param
 
 from dynascope.contract.view import Frame, View
-from dynascope.instruments.views.lines import lines_over_training
+from dynascope.pictures import in_turn, lines_over_training
 
 __all__ = ["GEOMETRY"]
 
@@ -36,7 +36,8 @@ def draw_geometry(frame: Frame) -> Any:
     quantity = frame.controls.quantity
     found = frame.series(f"{ANALYZER}/{QUANTITIES[quantity]}")
     lines = {str(site).replace("_", " "): values for site, values in zip(found["site"].values, found.values.T)}
-    return lines_over_training(found["epoch"].values, lines, quantity, log=frame.controls.scale == "logarithmic")
+    shown = in_turn(found["epoch"].values, lines)
+    return lines_over_training(shown, quantity, log=frame.controls.scale == "logarithmic")
 
 
 GEOMETRY = View(

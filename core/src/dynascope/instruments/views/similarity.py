@@ -9,9 +9,8 @@ import numpy as np
 import param
 
 from dynascope.contract.view import Frame, View
-from dynascope.instruments.views.maps import epoch_pixels
-from dynascope.instruments.views.plain import sentence
-from dynascope.style import colour_bar
+from dynascope.pictures import sentence
+from dynascope.style import colour_bar, epoch_pixels
 
 __all__ = ["CHECKPOINT_SIMILARITY"]
 

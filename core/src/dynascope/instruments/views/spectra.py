@@ -9,9 +9,8 @@ import numpy as np
 import param
 
 from dynascope.contract.view import Frame, View
-from dynascope.instruments.views.lines import lines_over_training
-from dynascope.instruments.views.plain import padded, sentence
-from dynascope.style import BAR_COLOUR, GREY, whole_ticks
+from dynascope.pictures import Series, in_turn, lines_over_training, sentence
+from dynascope.style import BAR_COLOUR, GREY, padded, whole_ticks
 
 __all__ = ["SINGULAR_VALUES", "WEIGHT_RANKS", "WEIGHT_SIZES"]
 
@@ -131,19 +130,21 @@ def draw_weight_ranks(frame: Frame) -> Any:
     if measure == ALL_FOUR:
         every = {name: frame.series(f"{ANALYZER}/{array}") for name, array in RANKS.items()}
         if not every["stable rank"].sizes["matrix"]:
-            return sentence(NO_MATRIX)
+            return sentence(NO_MATRIX, every["stable rank"]["epoch"].values)
         lines = {name: found.sel(matrix=matrix).values for name, found in every.items()}
-        return lines_over_training(every["stable rank"]["epoch"].values, lines, "rank", title=matrix)
+        return lines_over_training(in_turn(every["stable rank"]["epoch"].values, lines), "rank", title=matrix)
     return _one_among_others(frame.series(f"{ANALYZER}/{RANKS[measure]}"), matrix, "matrix", measure)
 
 
 def _one_among_others(found: Any, chosen: str, axis: str, quantity: str, **options: Any) -> Any:
     """Return the line of the chosen coordinate of an axis, the others' in grey."""
     if not found.sizes[axis]:
-        return sentence(f"The model has no {'weight matrix' if axis == 'matrix' else axis}.")
-    lines = {str(name): found.values[:, index] for index, name in enumerate(found[axis].values)}
-    named = {chosen: lines.pop(chosen)} | options.pop("more", {})
-    return lines_over_training(found["epoch"].values, named, quantity, others=lines, kind=axis, **options)
+        return sentence(f"The model has no {'weight matrix' if axis == 'matrix' else axis}.", found["epoch"].values)
+    epochs = found["epoch"].values
+    values = {str(name): found.values[:, index] for index, name in enumerate(found[axis].values)}
+    named = {chosen: values.pop(chosen)} | options.pop("more", {})
+    lines = [*in_turn(epochs, named), *(Series(label, epochs, each, None) for label, each in values.items())]
+    return lines_over_training(lines, quantity, kind=axis, **options)
 
 
 WEIGHT_RANKS = View(

@@ -9,9 +9,8 @@ import numpy as np
 import param
 
 from dynascope.contract.view import Frame, View
-from dynascope.instruments.views.lines import NAMED, lines_over_training
-from dynascope.instruments.views.plain import finite_limits, padded, sentence
-from dynascope.style import GREY, colour_bar
+from dynascope.pictures import Series, lines_over_training, sentence
+from dynascope.style import GREY, LINES, colour_bar, finite_limits, padded
 
 __all__ = ["PARAMETER_MOTION", "PARAMETER_PATH", "PARAMETER_PATH_3D", "orthographic"]
 
@@ -239,17 +238,16 @@ def draw_parameter_motion(frame: Frame) -> Any:
     show = frame.controls.show
     found = frame.read(f"{ANALYZER}/{MOTION[show]}")
     largest = np.max(found.values, axis=1, where=np.isfinite(found.values), initial=-np.inf)
-    named = sorted(np.argsort(-largest, kind="stable")[:NAMED])
-    lines = {str(name): values for name, values in zip(found["group"].values, found.values)}
-    labels = list(lines)
+    named = dict(zip(sorted(np.argsort(-largest, kind="stable")[: len(LINES)]), LINES))
     cosine = show == "update cosine"
     return lines_over_training(
-        found["epoch"].values,
-        {labels[index]: lines[labels[index]] for index in named},
+        [
+            Series(str(name), found["epoch"].values, values, named.get(index))
+            for index, (name, values) in enumerate(zip(found["group"].values, found.values))
+        ],
         show,
         "1/epoch" if show == "velocity" else "",
         log=not cosine,
-        others={label: values for index, (label, values) in enumerate(lines.items()) if index not in named},
         kind="group",
         ylim=(-1.05, 1.05) if cosine else None,
     )

@@ -19,6 +19,7 @@ from dynascope_fourier.views.logits import (
 )
 from dynascope_fourier.views.progress import EXCLUDED_BY_FREQUENCY, PROGRESS_LOSSES
 from dynascope_fourier.views.spectrum import EMBEDDING_GINI, EMBEDDING_SPECTRUM, EMBEDDING_SPECTRUM_OVER_TRAINING
+from dynascope_fourier.views.variants import SOLUTION_FREQUENCIES, SOLUTION_TABLE, SOLUTIONS
 
 __all__ = ["VIEWS"]
 
@@ -45,4 +46,7 @@ VIEWS = (
     NEURON_FREQUENCIES,
     PHASES,
     PROGRESS_LOSSES,
+    SOLUTIONS,
+    SOLUTION_FREQUENCIES,
+    SOLUTION_TABLE,
 )

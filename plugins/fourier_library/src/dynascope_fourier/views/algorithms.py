@@ -8,6 +8,7 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope.pictures import Series, lines_over_training
 from dynascope.style import LINES
 
 __all__ = ["CLOCK_AND_PIZZA"]
@@ -28,37 +29,19 @@ class CircleChoice(param.Parameterized):
 
 def draw_clock_and_pizza(frame: Frame) -> Any:
     """Draw, at every checkpoint, the share of the logits of one circle alone that clock and pizza explain."""
-    import holoviews as hv
-
     controls = frame.controls
     frequency = frame.series(FREQUENCY, circle=controls.circle).values
-    parts = []
-    for name, array, (colour, dash, marker) in zip(("clock", "pizza"), FORMS[controls.logits], LINES):
-        series = frame.series(f"{ANALYZER}/{array}", circle=controls.circle)
-        share = hv.Dimension(name, label="share explained")
-        table = (series["epoch"].values, series.values, frequency)
-        curve = hv.Curve(table, "epoch", [share, "k"], label=name)
-        points = hv.Scatter(table, "epoch", [share, "k"], label=name)
-        tooltips = [("epoch", "@epoch{0,0}"), ("frequency k", "@k"), (name, f"@{name}{{0.00}}")]
-        parts.append(
-            curve.opts(color=colour, line_dash=dash, line_width=1.5)
-            * points.opts(color=colour, marker=marker, size=5, tools=["hover"], hover_tooltips=tooltips)
-        )
+    lines = []
+    for name, array, line in zip(("clock", "pizza"), FORMS[controls.logits], LINES, strict=False):
+        share = frame.series(f"{ANALYZER}/{array}", circle=controls.circle)
+        lines.append(Series(name, share["epoch"].values, share.values, line, also={"frequency k": frequency}))
     last = int(frequency[-1]) if np.any(frequency) else 0
-    return (
-        hv.Overlay(parts)
-        .collate()
-        .opts(
-            hv.opts.Overlay(
-                ylim=(-1.05, 1.05),
-                legend_position="top",
-                legend_cols=2,
-                legend_opts={"title": f"circle {controls.circle}: k = {last} in the end" if last else "no circle"},
-                show_grid=True,
-                xlabel="epoch",
-                ylabel="share explained, 2r − 1",
-            )
-        )
+    return lines_over_training(
+        lines,
+        "share explained, 2r − 1",
+        ylim=(-1.05, 1.05),
+        title=f"circle {controls.circle}: k = {last} in the end" if last else "no circle",
+        columns=2,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope.pictures import said
 from dynascope.style import GREY, colour_bar
 from dynascope_fourier.basis import component_frequencies, fourier_basis
 from dynascope_fourier.views.spectrum import spectrum_over_training
@@ -109,10 +110,9 @@ def draw_class_circle(frame: Frame) -> Any:
     import holoviews as hv
 
     k, limit = _frequency(frame), _limit(frame)
-    (x, y), said = _place(frame)
+    (x, y), text = _place(frame)
     classes = np.arange(len(x))
     points = hv.Points((x, y, classes, k * classes % len(x)), ["x", "y"], ["class", "turn"], label="class")
-    note = hv.Labels(([-0.97 * limit], [0.93 * limit], [said]), ["note_x", "note_y"], "said", label="note")
     return points.opts(
         color="turn",
         cmap=CYCLIC,
@@ -126,10 +126,7 @@ def draw_class_circle(frame: Frame) -> Any:
         frame_width=250,
         frame_height=250,
         **colour_bar(f"{k}c mod {len(x)}"),
-    ) * note.opts(
-        text_font_size="9pt",
-        text_color=GREY,
-        text_align="left",
+    ) * said(text, -0.97 * limit, 0.93 * limit).opts(
         xlim=(-limit, limit),
         ylim=(-limit, limit),
         xlabel=f"direction of cos {k}",
@@ -139,8 +136,8 @@ def draw_class_circle(frame: Frame) -> Any:
 
 def move_class_circle(frame: Frame) -> Mapping[str, Any]:
     """Return what changes with the epoch."""
-    (x, y), said = _place(frame)
-    return {"class/x": x, "class/y": y, "note/said": np.array([said])}
+    (x, y), text = _place(frame)
+    return {"class/x": x, "class/y": y, "note/said": np.array([text])}
 
 
 CLASS_CIRCLE = View(

@@ -9,17 +9,9 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import GREY, colour_bar
-from dynascope_fourier.views.style import (
-    FREQUENCY_LINES,
-    Series,
-    frequency_lines,
-    frequency_ticks,
-    largest,
-    lines_over_training,
-    nearest_epoch,
-    sentence,
-)
+from dynascope.pictures import Series, lines_over_training, sentence
+from dynascope.style import GREY, colour_bar, largest, nearest_epoch
+from dynascope_fourier.views.style import FREQUENCY_LINES, frequency_lines, frequency_ticks
 
 __all__ = ["CLUSTER_SIZES", "NEURON_CLUSTERS"]
 
@@ -134,13 +126,14 @@ def draw_cluster_sizes(frame: Frame) -> Any:
     size = _sizes(frame)
     named = frequency_lines(frame)
     lines = [
-        Series(f"k = {k}" if k in named else "", size["epoch"].values, size.values[:, index], named.get(k))
+        Series(f"k = {k}", size["epoch"].values, size.values[:, index], named.get(k))
         for index, k in enumerate(map(int, size["frequency"].values))
         if k in named or size.values[:, index].any()
     ]
     if not lines:
         return sentence("No neuron responds to any frequency.", size["epoch"].values)
-    return lines_over_training(lines, "neurons", number="0")
+    top = 1.05 * largest([line.values for line in lines])
+    return lines_over_training(lines, "neurons", ylim=(0, top), kind="frequency", number="0", columns=4)
 
 
 def pick_cluster_size(frame: Frame, x: float, y: float) -> Mapping[str, int | str]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dynascope import Frame, View
-from dynascope.style import BAR_COLOUR, LINES, whole_ticks
-from dynascope_fourier.views.style import Series, largest, lines_over_training
+from dynascope.pictures import in_turn, lines_over_training
+from dynascope.style import BAR_COLOUR, largest, whole_ticks
 
 __all__ = ["DISTANCE_IRRELEVANCE", "LOGITS_BY_DISTANCE"]
 
@@ -22,14 +22,12 @@ CORRECT, LARGEST_WRONG, MEAN, DEVIATION = (
 
 def draw_distance_irrelevance(frame: Frame) -> Any:
     """Draw both published forms of distance irrelevance at every checkpoint."""
-    lines = []
-    for (label, array), line in zip(
-        (("of the right logit", CORRECT), ("of the largest other logit", LARGEST_WRONG)), LINES, strict=False
-    ):
-        form = frame.series(array)
-        lines.append(Series(label, form["epoch"].values, form.values, line))
-    top = max(largest(line.values) for line in lines)
-    return lines_over_training(lines, "distance irrelevance", ylim=(0, max(1.02, 1.05 * top)))
+    correct, wrong = frame.series(CORRECT), frame.series(LARGEST_WRONG)
+    lines = {"of the right logit": correct.values, "of the largest other logit": wrong.values}
+    top = 1.05 * largest(list(lines.values()))
+    return lines_over_training(
+        in_turn(correct["epoch"].values, lines), "distance irrelevance", ylim=(0, max(1.02, top))
+    )
 
 
 DISTANCE_IRRELEVANCE = View(

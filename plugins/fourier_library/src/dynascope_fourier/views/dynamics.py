@@ -9,17 +9,9 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import GREY, LINES, epoch_edges
-from dynascope_fourier.views.style import (
-    FREQUENCY_LINES,
-    Series,
-    epoch_limits,
-    frequency_lines,
-    largest,
-    lines_over_training,
-    nearest_epoch,
-    sentence,
-)
+from dynascope.pictures import in_turn, lines_over_training, sentence
+from dynascope.style import GREY, LINES, epoch_edges, epoch_limits, largest, nearest_epoch
+from dynascope_fourier.views.style import FREQUENCY_LINES, frequency_lines
 
 __all__ = ["FREQUENCY_LIFETIMES", "GROUP_CHANGES", "NEURON_COMMITMENT", "NEURON_FREQUENCIES", "runs"]
 
@@ -173,13 +165,10 @@ NEURON_FREQUENCIES = View(
 
 def draw_neuron_commitment(frame: Frame) -> Any:
     """Draw how many neurons are committed, and how many have another best frequency than a checkpoint ago."""
-    lines = []
-    for (label, array), line in zip(
-        (("committed", COMMITTED), ("with another best frequency than before", SWITCHING)), LINES, strict=False
-    ):
-        count = frame.read(array)
-        lines.append(Series(label, count["epoch"].values, count.values.astype(np.float64), line))
-    return lines_over_training(lines, "neurons", number="0")
+    committed, switching = frame.read(COMMITTED), frame.read(SWITCHING).values
+    lines = {"committed": committed.values, "with another best frequency than before": switching}
+    top = 1.05 * largest(list(lines.values()))
+    return lines_over_training(in_turn(committed["epoch"].values, lines), "neurons", ylim=(0, top), number="0")
 
 
 NEURON_COMMITMENT = View(

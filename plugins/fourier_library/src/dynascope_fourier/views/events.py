@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from dynascope import Frame, View
-from dynascope.style import GREY, LINES
-from dynascope_fourier.views.style import FREQUENCY_LINES, epoch_limits, frequency_lines, sentence
+from dynascope.pictures import sentence
+from dynascope.style import GREY, LINES, epoch_limits
+from dynascope_fourier.views.style import FREQUENCY_LINES, frequency_lines
 
 __all__ = ["EVENTS", "PHASES"]
 

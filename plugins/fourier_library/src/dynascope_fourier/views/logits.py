@@ -9,17 +9,11 @@ from typing import Any
 import numpy as np
 
 from dynascope import Frame, View
-from dynascope.style import BAR_COLOUR, GREY, colour_bar
+from dynascope.pictures import Series, lines_over_training
+from dynascope.style import BAR_COLOUR, GREY, colour_bar, largest
 from dynascope_fourier.basis import component_frequencies
 from dynascope_fourier.views.spectrum import pick_bar, spectrum_over_training
-from dynascope_fourier.views.style import (
-    FREQUENCY_LINES,
-    Series,
-    frequency_lines,
-    frequency_ticks,
-    largest,
-    lines_over_training,
-)
+from dynascope_fourier.views.style import FREQUENCY_LINES, frequency_lines, frequency_ticks
 
 __all__ = ["LOGIT_COMPONENTS", "LOGIT_EXPLAINED", "LOGIT_SHARES", "LOGIT_SHARES_OVER_TRAINING"]
 
@@ -177,8 +171,8 @@ def draw_logit_explained(frame: Frame) -> Any:
     epochs, named = similarity["epoch"].values, frequency_lines(frame)
     lines = [Series("together", explained["epoch"].values, explained.values, (GREY, "solid", "asterisk"))]
     for k, share in zip(map(int, similarity["frequency"].values), similarity.values.T**2, strict=True):
-        lines.append(Series(f"k = {k}" if k in named else "", epochs, share, named.get(k)))
-    return lines_over_training(lines, "share of variance", ylim=(0, 1.02))
+        lines.append(Series(f"k = {k}", epochs, share, named.get(k)))
+    return lines_over_training(lines, "share of variance", ylim=(0, 1.02), kind="frequency", columns=4)
 
 
 LOGIT_EXPLAINED = View(

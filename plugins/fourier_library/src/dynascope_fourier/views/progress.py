@@ -7,12 +7,21 @@ from typing import Any
 import param
 
 from dynascope import Frame, View
+from dynascope.pictures import Series, lines_over_training
 from dynascope.style import EXCLUDED_COLOUR, GREY, RESTRICTED_COLOUR, TEST_COLOUR, TRAIN_COLOUR
-from dynascope_fourier.views.style import FREQUENCY_LINES, Series, frequency_lines, lines_over_training
+from dynascope_fourier.views.style import FREQUENCY_LINES, frequency_lines
 
 __all__ = ["EXCLUDED_BY_FREQUENCY", "PROGRESS_LOSSES"]
 
 ANALYZER = "fourier.progress_measures"
+RESTRICTED = {
+    "as published": ("restricted_loss", "restricted"),
+    "without the mean": ("restricted_loss_no_mean", "restricted, without the mean"),
+    "2×2 blocks": ("restricted_loss_2x2", "restricted, 2×2 blocks"),
+    "3×3 blocks": ("restricted_loss_3x3", "restricted, 3×3 blocks"),
+    "trigonometric fit": ("trig_fit_loss", "trigonometric fit"),
+}
+"""The array of each form, and what the legend calls it."""
 EXCLUDED = {
     "key frequencies": "excluded_loss",
     "all frequencies": "excluded_loss_all",
@@ -23,9 +32,16 @@ EXCLUDED = {
 }
 
 
-class Excluded(param.Parameterized):
-    """What excluded loss leaves out."""
+class Forms(param.Parameterized):
+    """What restricted loss keeps, and what excluded loss leaves out."""
 
+    restricted = param.Selector(
+        default="as published",
+        objects=list(RESTRICTED),
+        doc="what is kept of the logits at each key frequency k; as published: the waves of w_k (a + b), and the mean "
+        "over the pairs; 2×2 blocks: cos and sin of w_k a times those of w_k b, and the mean; 3×3 blocks: with a "
+        "constant too; trigonometric fit: cos(w_k (a + b - c)) alone, by least squares",
+    )
     excluded = param.Selector(
         default="key frequencies",
         objects=list(EXCLUDED),
@@ -36,22 +52,23 @@ class Excluded(param.Parameterized):
 def draw_progress_losses(frame: Frame) -> Any:
     """Draw train, test, restricted and excluded loss, logarithmic, at every checkpoint.
 
-    Restricted loss is on all pairs, excluded loss on the training pairs, as in the paper. ``excluded`` says what is
-    left out: the key frequencies, all, or the one whose loss is worst; in 3D, only the direction cos(w_k (a + b - c))
-    of each. The key frequencies that were used stand above the picture.
+    Restricted loss is on all pairs, excluded loss on the training pairs, as in the paper. ``restricted`` says what is
+    kept of the key frequencies. ``excluded`` says what is left out: the key frequencies, all, or the one whose loss is
+    worst; in 3D, only the direction cos(w_k (a + b - c)) of each. The key frequencies that were used stand above the
+    picture.
     """
-    left_out = frame.controls.excluded
+    kept, kept_label = RESTRICTED[frame.controls.restricted]
     lines = []
     for label, array, split, line in (
         ("train", "loss", "train", (TRAIN_COLOUR, "solid", "circle")),
         ("test", "loss", "test", (TEST_COLOUR, "solid", "square")),
-        ("restricted (all pairs)", "restricted_loss", "all", (RESTRICTED_COLOUR, "dashed", "triangle")),
-        ("excluded (train)", EXCLUDED[left_out], "train", (EXCLUDED_COLOUR, "dotted", "diamond")),
+        (f"{kept_label} (all pairs)", kept, "all", (RESTRICTED_COLOUR, "dashed", "triangle")),
+        ("excluded (train)", EXCLUDED[frame.controls.excluded], "train", (EXCLUDED_COLOUR, "dotted", "diamond")),
     ):
         series = frame.series(f"{ANALYZER}/{array}", split=split)
         lines.append(Series(label, series["epoch"].values, series.values, line))
     return lines_over_training(
-        lines, "loss", "nats", logy=True, title=_key_frequencies(frame), number="0.00e+0", columns=2
+        lines, "loss", "nats", log=True, title=_key_frequencies(frame), number="0.00e+0", columns=2
     )
 
 
@@ -62,15 +79,16 @@ def _key_frequencies(frame: Frame) -> str:
     return f"key frequencies: {names}" if names else "no key frequencies"
 
 
+READS = ("is_key", "loss", *(array for array, _ in RESTRICTED.values()), *EXCLUDED.values())
 PROGRESS_LOSSES = View(
     "progress_losses",
     "Restricted and excluded loss",
     draw_progress_losses,
-    reads=tuple(f"{ANALYZER}/{name}" for name in ("is_key", "loss", "restricted_loss", *EXCLUDED.values())),
-    controls=Excluded,
+    reads=tuple(f"{ANALYZER}/{name}" for name in READS),
+    controls=Forms,
     series=True,
     description=(
-        "Restricted loss keeps of the logits the key frequencies and the mean; excluded loss leaves them out. A "
+        "Restricted loss keeps of the logits the key frequencies, excluded loss leaves them out. A "
         "frequency is key whose cluster (neurons with at least 0.85 of their variance in it) holds 2 % of the live "
         "neurons at the last checkpoint, unless the settings say otherwise. The rules that bound the phases are in the "
         "view Phases and their rules. Click to go to the nearest checkpoint."
@@ -99,9 +117,10 @@ def draw_excluded_by_frequency(frame: Frame) -> Any:
     epochs, named = single["epoch"].values, frequency_lines(frame)
     lines = [Series("nothing left out", whole["epoch"].values, whole.values, (GREY, "solid", "asterisk"))]
     for k, values in zip(map(int, single["frequency"].values), single.values.T, strict=True):
-        label, name = (f"k = {k}", f"loss without k = {k}") if k in named else ("", "")
-        lines.append(Series(label, epochs, values, named.get(k), name))
-    return lines_over_training(lines, "loss", "nats", logy=True, title=_key_frequencies(frame), number="0.00e+0")
+        lines.append(Series(f"k = {k}", epochs, values, named.get(k), f"loss without k = {k}"))
+    return lines_over_training(
+        lines, "loss", "nats", log=True, title=_key_frequencies(frame), kind="without", number="0.00e+0", columns=4
+    )
 
 
 EXCLUDED_BY_FREQUENCY = View(

@@ -10,15 +10,9 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import BAR_COLOUR, LINES, epoch_edges
-from dynascope_fourier.views.style import (
-    Series,
-    cells_over_training,
-    frequency_ticks,
-    largest,
-    lines_over_training,
-    nearest_epoch,
-)
+from dynascope.pictures import cells_over_training, in_turn, lines_over_training
+from dynascope.style import BAR_COLOUR, epoch_edges, largest, nearest_epoch
+from dynascope_fourier.views.style import frequency_ticks
 
 __all__ = [
     "EMBEDDING_GINI",
@@ -163,13 +157,9 @@ EMBEDDING_SPECTRUM_OVER_TRAINING = spectrum_over_training(
 
 def draw_embedding_gini(frame: Frame) -> Any:
     """Draw both Gini coefficients of the embedding's component norms at every checkpoint."""
-    lines = []
-    for (label, array), line in zip(
-        (("without the constant", GINI_WITHOUT_CONSTANT), ("with the constant", GINI)), LINES, strict=False
-    ):
-        gini = frame.series(array)
-        lines.append(Series(label, gini["epoch"].values, gini.values, line))
-    return lines_over_training(lines, "Gini coefficient", ylim=(0, 1))
+    gini = frame.series(GINI)
+    lines = {"without the constant": frame.series(GINI_WITHOUT_CONSTANT).values, "with the constant": gini.values}
+    return lines_over_training(in_turn(gini["epoch"].values, lines), "Gini coefficient", ylim=(0, 1))
 
 
 EMBEDDING_GINI = View(

@@ -9,16 +9,10 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import GREY, LINES, colour_bar, epoch_edges
+from dynascope.pictures import Series, cells_over_training, lines_over_training, said
+from dynascope.style import GREY, LINES, colour_bar, epoch_edges, largest, nearest_epoch
 from dynascope_fourier.views.spectrum import spectrum_over_training
-from dynascope_fourier.views.style import (
-    Series,
-    cells_over_training,
-    frequency_ticks,
-    largest,
-    lines_over_training,
-    nearest_epoch,
-)
+from dynascope_fourier.views.style import frequency_ticks
 
 __all__ = [
     "CLOCK_OR_PIZZA",
@@ -292,8 +286,8 @@ def _path(frame: Frame) -> tuple[Array, Array, Array]:
 def _here(frame: Frame) -> dict[str, Any]:
     x = float(frame.read(IRRELEVANCE[frame.controls.irrelevance]))
     y = float(frame.read(SYMMETRY))
-    said = f"epoch {frame.epoch:,}: {x:.2f}, {y:.2f}" if np.isfinite(x + y) else f"epoch {frame.epoch:,}: no value"
-    return {"here/x": np.array([x]), "here/y": np.array([y]), "note/said": np.array([said], dtype=object)}
+    text = f"epoch {frame.epoch:,}: {x:.2f}, {y:.2f}" if np.isfinite(x + y) else f"epoch {frame.epoch:,}: no value"
+    return {"here/x": np.array([x]), "here/y": np.array([y]), "note/said": np.array([text], dtype=object)}
 
 
 def draw_clock_or_pizza(frame: Frame) -> Any:
@@ -311,7 +305,6 @@ def draw_clock_or_pizza(frame: Frame) -> Any:
     corners = hv.Labels(
         ([0.1, high - 0.1], [1.0, 0.0], ["pizza", "clock"]), ["corner_x", "corner_y"], "corner", label="corner"
     )
-    note = hv.Labels(([0.0], [0.0], here["note/said"]), ["note_x", "note_y"], "said", label="note")
     return hv.Overlay(
         [
             path.opts(color=GREY, line_width=1, show_legend=False),
@@ -335,7 +328,7 @@ def draw_clock_or_pizza(frame: Frame) -> Any:
                 marker="circle", fill_alpha=0, line_color=LINES[1][0], line_width=2.5, size=15, show_legend=False
             ),
             corners.opts(text_font_size="10pt", text_font_style="bold", text_color=GREY, text_align="center"),
-            note.opts(text_font_size="9pt", text_color=GREY, text_align="left"),
+            said(here["note/said"][0], 0.0, 0.0),
         ]
     ).opts(
         hv.opts.Overlay(

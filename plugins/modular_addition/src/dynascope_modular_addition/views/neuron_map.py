@@ -9,8 +9,7 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
-from dynascope.style import colour_bar, whole_ticks
-from dynascope_fourier.views.style import largest
+from dynascope.style import colour_bar, largest, whole_ticks
 
 __all__ = ["NEURON_MAP"]
 

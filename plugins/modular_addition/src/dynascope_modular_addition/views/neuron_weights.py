@@ -9,9 +9,9 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope.pictures import Series, lines_over_training
 from dynascope.style import BAR_COLOUR, GREY, LINES
 from dynascope_fourier.views.spectrum import spectrum, spectrum_over_training
-from dynascope_fourier.views.style import Series, lines_over_training
 
 __all__ = ["NEURON_LOGIT_SPECTRUM", "NEURON_LOGIT_SPECTRUM_OVER_TRAINING", "NEURON_PHASES", "SPARSITY"]
 
@@ -59,18 +59,16 @@ class GiniChoice(param.Parameterized):
 def draw_sparsity(frame: Frame) -> Any:
     """Draw the Gini coefficients of W_L and of the embedding, and what of W_L no key frequency holds."""
     name = GINI[frame.controls.gini]
-    lines = []
-    for (label, array), line in zip(
-        (
-            ("Gini of W_L", f"{LOGIT_MAP}/{name}"),
-            ("Gini of the embedding", f"{EMBEDDING}/{name}"),
-            ("W_L outside the key frequencies", RESIDUAL),
-        ),
-        LINES,
-        strict=False,
-    ):
-        values = frame.series(array)
-        lines.append(Series(label, values["epoch"].values, values.values, line))
+    arrays = {
+        "Gini of W_L": f"{LOGIT_MAP}/{name}",
+        "Gini of the embedding": f"{EMBEDDING}/{name}",
+        "W_L outside the key frequencies": RESIDUAL,
+    }
+    found = {label: frame.series(array) for label, array in arrays.items()}
+    lines = [
+        Series(label, values["epoch"].values, values.values, line)
+        for (label, values), line in zip(found.items(), LINES, strict=False)
+    ]
     return lines_over_training(lines, "Gini coefficient, share of norm", ylim=(0, 1.02), columns=2)
 
 
