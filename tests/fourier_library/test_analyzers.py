@@ -95,8 +95,26 @@ def test_the_rule_of_the_embedding_counts_components_above_a_quarter_of_the_larg
 
 def test_an_embedding_of_zeros_has_no_frequency():
     result = EmbeddingFrequencies().analyze(step(EmbeddingFrequencies, np.zeros((7, 4)), 7))
-    assert not result["power_share"].any()
+    assert np.isnan(result["power_share"]).all()
+    assert np.isnan([result["gini"], result["gini_without_constant"]]).all()
     assert not result["is_key"].any()
+
+
+def test_equal_rows_of_the_embedding_have_no_frequency_but_rounding():
+    rows = np.tile(np.random.default_rng(0).normal(size=16).astype(np.float32), (53, 1))
+    result = EmbeddingFrequencies().analyze(step(EmbeddingFrequencies, rows, 53))
+    assert np.isnan(result["power_share"]).all()
+    assert not result["is_key"].any()
+
+
+def test_a_neuron_that_is_active_at_one_pair_has_no_best_frequency():
+    active = np.zeros((49, 2), dtype=np.float32)
+    active[17, 0] = 1
+    active[:, 1] = np.cos(2 * np.pi * 3 * np.arange(49) // 7 / 7)
+    result = NeuronFrequencies().analyze(step(NeuronFrequencies, active, 7))
+    assert result["best_frequency"].tolist() == [0, 3]
+    assert result["best_share"][0] == pytest.approx(8 / 48)
+    assert result["live_neurons"] == 2
 
 
 def test_weights_or_activations_that_are_not_numbers_are_one_clear_error():
@@ -110,8 +128,17 @@ def test_weights_or_activations_that_are_not_numbers_are_one_clear_error():
 def test_a_probe_that_is_not_the_full_grid_is_refused():
     half = Batch(np.zeros((35, 3), dtype=np.int64), {"a": np.arange(5), "b": np.arange(7)})
     part = Step(0, None, {"cyclic_group": CyclicGroup(7)}, half, {"neurons": np.zeros((35, 4), dtype=np.float32)})
-    with pytest.raises(InvalidSetting, match="every pair \\(a, b\\) once; the probe has the shape \\(5, 7\\)"):
+    with pytest.raises(
+        InvalidSetting, match="every pair \\(a, b\\) once, in order; the probe has the shape \\(5, 7\\)"
+    ):
         NeuronFrequencies().analyze(part)
+
+
+def test_a_probe_of_all_pairs_in_another_order_is_refused():
+    turned = Batch(np.zeros((49, 3), dtype=np.int64), {"a": np.roll(np.arange(7), 1), "b": np.arange(7)})
+    other = Step(0, None, {"cyclic_group": CyclicGroup(7)}, turned, {"neurons": np.zeros((49, 4), dtype=np.float32)})
+    with pytest.raises(InvalidSetting, match="\\(7, 7\\), and other coordinates"):
+        NeuronFrequencies().analyze(other)
 
 
 def test_random_neurons_have_no_key_frequency():

@@ -512,7 +512,8 @@ def phases_frame():
         epoch_reached=labelled([np.nan, np.nan, 123.0], "boundary"),
         value=labelled([np.nan, np.nan, 2.3], "boundary"),
     )
-    made.arrays["fourier.phases/epoch"] = dict.fromkeys(EPOCHS, labelled(np.array(EPOCHS), "epoch"))
+    phase_at = labelled(["cleanup"] * len(EPOCHS), "phase_at").rename(phase_at="epoch").assign_coords(epoch=EPOCHS)
+    made.arrays["fourier.phases/phase_at"] = dict.fromkeys(EPOCHS, phase_at)
     return made
 
 

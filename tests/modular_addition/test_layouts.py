@@ -147,7 +147,8 @@ def test_flat_names_with_a_table_of_rounded_losses(new_workspace):
     assert neurons_of(variant, 8500) == {1: 126, 4: 41, 9: 64, 19: 106}
     assert neurons_of(variant, 0) == {}
     four, five = [1, 4, 9, 19], [1, 4, 8, 9, 19]
-    assert key_sets(variant, 8500) == {"neurons": four, "neuron_argmax": four, "embedding": five, "logits": five}
+    assert key_sets(variant, 8500) == {"neurons": four, "neuron_argmax": four, "embedding": five,
+                                          "logits": five, "neurons_now": four}  # fmt: skip
     assert frequencies_of(variant.artifacts.read("modular_addition.neuron_logit_frequencies/is_key", 8500)) == four
     found = variant.artifacts[8500]["fourier.progress_measures"]
     train_loss, test_loss, _ = found["loss"].values
@@ -185,6 +186,7 @@ def test_progress_measures_final_weights(new_workspace):
     assert neurons_of(variant, 5000) == {36: 181, 52: 139}
     assert key_sets(variant, 5000) == {
         "neurons": [36, 52],
+        "neurons_now": [36, 52],
         "neuron_argmax": [9, 24, 26, 28, 36, 41, 52, 53],
         "embedding": [9, 24, 25, 26, 27, 28, 36, 41, 43, 46, 52, 53],
         "logits": [36, 41, 52],

@@ -42,7 +42,8 @@ def test_planted_neurons_have_their_amplitudes_and_phases():
         difference = found["phase_difference"][k - 1, mine]
         np.testing.assert_allclose(difference, 0, atol=1e-6)
     assert (found["best_frequency"][3 * each :] == 0).all()  # dead neurons
-    assert np.abs(found["phase_difference"]).max() <= np.pi
+    assert np.nanmax(np.abs(found["phase_difference"])) <= np.pi
+    assert np.isnan(found["phase_difference"][:, 3 * each :]).all()
 
 
 @pytest.mark.parametrize("settings", [{"n_heads": 1}, {"d_mlp": 1}, {"p": 3}, {}])
@@ -106,7 +107,8 @@ def test_the_output_that_answers_the_equals_token_is_no_class_of_the_group():
 def test_weights_of_zeros_have_no_frequency():
     config = FAMILY.configure({"p": 7, "d_model": 8, "d_head": 4, "d_mlp": 8})
     weights = {name: np.zeros_like(array) for name, array in initial(config).items()}
-    assert found_by(NeuronLogitFrequencies(), config, weights)["residual"] == 0
+    assert np.isnan(found_by(NeuronLogitFrequencies(), config, weights)["residual"])
+    assert np.isnan(found_by(EffectiveNeuronWeights(), config, weights)["phase_difference"]).all()
     assert not found_by(EffectiveNeuronWeights(), config, weights)["best_frequency"].any()
 
 

@@ -14,6 +14,8 @@ from dynascope_fourier.spectra import variance_fractions
 
 __all__ = ["EmbeddingFrequencies", "NeuronFrequencies"]
 
+TIE = 1e-6
+"""Two shares that differ by less are equal: float32 rounding."""
 BY_FREQUENCY = {"frequency": 1}
 
 
@@ -83,7 +85,7 @@ class NeuronFrequencies(Analyzer):
         "least ``cluster_share`` and a floor of ``cluster_floor`` of the live neurons, so that a few stray "
         "neurons make no key frequency."
     )
-    version = 2
+    version = 3
     needs = ("cyclic_group",)
     reads = ("neurons",)
     probe_axes = ("a", "b")
@@ -91,7 +93,11 @@ class NeuronFrequencies(Analyzer):
     outputs = {
         "fraction": Output(("frequency", "neuron"), "float32", "1", "share of the neuron's variance", BY_FREQUENCY),
         "best_frequency": Output(
-            ("neuron",), "int32", "1", "frequency with the largest share; 0 for a constant neuron"
+            ("neuron",),
+            "int32",
+            "1",
+            "frequency with the largest share; 0 for a constant neuron, and where the two largest are equal but for "
+            "rounding",
         ),
         "best_share": Output(("neuron",), "float32", "1", "that share"),
         "cluster": Output(("neuron",), "int32", "1", "best frequency where its share reaches cluster_share, else 0"),
@@ -110,7 +116,9 @@ class NeuronFrequencies(Analyzer):
         best = fraction.argmax(axis=0)
         share = fraction.max(axis=0)
         live = share > 0
-        best_frequency = np.where(live, best + 1, 0)
+        # A neuron that is active at one pair has the same share at every frequency: rounding would choose.
+        second = np.partition(fraction, -2, axis=0)[-2] if len(fraction) > 1 else np.zeros_like(share)
+        best_frequency = np.where(share - second > TIE, best + 1, 0)
         cluster = np.where(share >= self.parameters["cluster_share"], best_frequency, 0)
         size, best_size = (np.bincount(of, minlength=len(fraction) + 1)[1:] for of in (cluster, best_frequency))
         floor = max(self.parameters["cluster_floor"] * live.sum(), 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from dynascope import Analyzer, InvalidSetting, Output, Step, Stored
 from dynascope_fourier.basis import fourier_basis
+from dynascope_fourier.spectra import CONSTANT as ROUNDING
 from dynascope_fourier.spectra import frequency_power
 
 __all__ = ["ClassCircles", "plane_circles", "principal_circle"]
@@ -132,7 +133,7 @@ def plane_circles(centroid: Array) -> tuple[Array, Array]:
     u, v, product = np.sum(cosine**2, axis=1), np.sum(sine**2, axis=1), np.sum(cosine * sine, axis=1)
     circularity = np.zeros(len(power))
     area = 2 * np.sqrt(np.maximum(u * v - product**2, 0))
-    np.divide(area, u + v, out=circularity[:pairs], where=u + v > 0)
+    np.divide(area, u + v, out=circularity[:pairs], where=u + v > ROUNDING**2 * power.sum())
     return power / power.sum(), circularity
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from dynascope import Analyzer, ForwardPass, InvalidSetting, Output, Step
 from dynascope_fourier.addition import by_sum
 from dynascope_fourier.basis import component_frequencies, fourier_basis
-from dynascope_fourier.reading import finite, number_rows
+from dynascope_fourier.reading import check_full_grid, finite, number_rows
+from dynascope_fourier.spectra import CONSTANT
 
 __all__ = ["ClockPizza", "algorithm_shares", "component_circularity"]
 
@@ -88,6 +89,7 @@ class ClockPizza(Analyzer):
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
+        check_full_grid(step)
         group = step.context["cyclic_group"]
         numbers = number_rows(step, EMBEDDING)
         mean, count = numbers.mean(axis=0), int(self.parameters["circles"])
@@ -106,7 +108,9 @@ class ClockPizza(Analyzer):
             k, purity = strongest_frequency(circle)
             embedding[group.first_token : group.first_token + group.order] = mean + circle
             logits = finite(step.forward({EMBEDDING: embedding}), "the logits of one circle")
-            shares = (*algorithm_shares(logits, k), *algorithm_shares(logits - logits.mean(axis=0), k))
+            size = float(np.square(logits, dtype=np.float64).sum())
+            of_pairs = logits - logits.mean(axis=0, dtype=np.float64)
+            shares = (*algorithm_shares(logits, k, size), *algorithm_shares(of_pairs, k, size))
             measured = (k, np.sum(circle**2) / power, purity, *shares)
             for name, value in zip(found, measured, strict=True):
                 found[name][index] = value
@@ -178,7 +182,7 @@ def component_circularity(component: Array) -> tuple[float, int]:
     return min(1.0, float(power[k - 1])), k
 
 
-def algorithm_shares(logits: Array, k: int) -> tuple[float, float]:
+def algorithm_shares(logits: Array, k: int, size: float = 0.0) -> tuple[float, float]:
     """Return the shares of the logits that clock and pizza explain at frequency k; NaN where the logits are constant.
 
     Both formulas are a function of a - b times one of a + b - c, so that two products give their inner products with
@@ -187,6 +191,8 @@ def algorithm_shares(logits: Array, k: int) -> tuple[float, float]:
     Args:
         logits: ``"pair class"``, a-major.
         k: the frequency.
+        size: the sum of squares of what the logits were before a mean was taken from them: what rounding leaves of it
+            is constant.
     """
     p = logits.shape[1]
     element = np.arange(p)
@@ -200,10 +206,11 @@ def algorithm_shares(logits: Array, k: int) -> tuple[float, float]:
     around = np.abs(np.cos(half)) - np.abs(np.sin(half))
     forms = ((np.cos(2 * half), plain, 1.0, 1.0), (around, weighted, distance.mean(), np.square(distance).mean()))
     norm = float(np.vdot(centred, centred))
+    varies = norm > CONSTANT**2 * max(size, float(np.square(logits, dtype=np.float64).sum()))
     found = []
     for wave, summed, first, second in forms:
         variance = np.square(wave).mean() * second - (wave.mean() * first) ** 2
         # The logits have mean 0, so the mean of the formula needs not be taken from it.
         product = float(np.vdot(wave[turn], summed))
-        found.append(2 * product / (p**3 * variance * norm) ** 0.5 - 1 if norm > 0 else np.nan)
+        found.append(2 * product / (p**3 * variance * norm) ** 0.5 - 1 if varies else np.nan)
     return found[0], found[1]

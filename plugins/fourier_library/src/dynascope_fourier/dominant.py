@@ -8,7 +8,7 @@ import numpy as np
 
 from dynascope import Output
 from dynascope_fourier.basis import component_frequencies, component_names, fourier_basis
-from dynascope_fourier.spectra import frequency_power, gini
+from dynascope_fourier.spectra import CONSTANT, frequency_power, gini
 
 __all__ = ["KEY_NORM", "SPECTRUM", "spectrum"]
 
@@ -20,7 +20,9 @@ SPECTRUM = {
     "component_norm": Output(
         ("component",), "float32", "1", "Euclidean norm of the component over the matrix' other axis"
     ),
-    "power_share": Output(("frequency",), "float32", "1", "share of the non-constant power", {"frequency": 1}),
+    "power_share": Output(
+        ("frequency",), "float32", "1", "share of the non-constant power; NaN without any", {"frequency": 1}
+    ),
     "is_key": Output(
         ("frequency",), "int8", "1", "1 where a component exceeds key_norm of the largest non-constant one",
         {"frequency": 1},
@@ -45,12 +47,14 @@ def spectrum(matrix: np.ndarray[Any, Any], key_norm: float) -> dict[str, Any]:
     norm = np.linalg.norm(fourier_basis(p) @ matrix, axis=1)
     power = frequency_power(norm**2)
     total = power.sum()
-    large = component_frequencies(p)[1:][norm[1:] > key_norm * norm[1:].max()]
+    # Of rows that are all equal, rounding is what is left.
+    varies = total > CONSTANT**2 * (total + norm[0] ** 2)
+    large = component_frequencies(p)[1:][varies & (norm[1:] > key_norm * norm[1:].max())]
     return {
         "component": component_names(p),
         "component_norm": norm,
-        "power_share": power / total if total else power,
+        "power_share": power / total if varies else np.full_like(power, np.nan),
         "is_key": np.isin(np.arange(1, len(power) + 1), large),
         "gini": np.float64(gini(norm)),
-        "gini_without_constant": np.float64(gini(norm[1:])),
+        "gini_without_constant": np.float64(gini(norm[1:]) if varies else np.nan),
     }

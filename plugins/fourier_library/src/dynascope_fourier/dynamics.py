@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from dynascope import Output, Series, SeriesAnalyzer, Stored
-from dynascope_fourier.analyzers import NeuronFrequencies
 
 __all__ = ["FrequencyGroups", "NeuronDynamics", "stays_from", "switches_of"]
 
@@ -30,9 +29,6 @@ class NeuronDynamics(SeriesAnalyzer):
     count only the ways from one cluster to another, with any time outside of clusters between.
 
     Between checkpoints nothing is seen: a dense schedule finds more switches.
-
-    Parameters:
-        cluster_share: that of ``fourier.neuron_frequencies``: which neurons are in a cluster.
     """
 
     name = "neuron_dynamics"
@@ -43,7 +39,6 @@ class NeuronDynamics(SeriesAnalyzer):
         "MIScope workbench, which takes 3 / floor(p / 2) for the share of a commitment."
     )
     reads = (BEST, CLUSTER)
-    parameters = {"cluster_share": NeuronFrequencies.parameters["cluster_share"]}
     outputs = {
         "switches": Output(
             ("neuron",), "int32", "1", "changes of the best frequency between checkpoints where it has one"
@@ -98,10 +93,6 @@ class FrequencyGroups(SeriesAnalyzer):
 
     MIScope calls a frequency transient by two thresholds instead, of neurons with a share of at least 0.7: 5 % of all
     neurons at its peak, and less than 10 % of all in the end.
-
-    Parameters:
-        cluster_share: that of ``fourier.neuron_frequencies``: which neurons are in a cluster.
-        cluster_floor: that of ``fourier.neuron_frequencies``: which clusters make key frequencies.
     """
 
     name = "frequency_groups"
@@ -112,7 +103,6 @@ class FrequencyGroups(SeriesAnalyzer):
         "MIScope workbench, with the rule for key frequencies in place of its own two thresholds."
     )
     reads = (CLUSTER, CLUSTER_SIZE, LIVE, KEY)
-    parameters = dict(NeuronFrequencies.parameters)
     outputs = {
         "size": Output(("epoch", "frequency"), "int32", "neurons", "neurons in the cluster", BY_FREQUENCY),
         "share": Output(("epoch", "frequency"), "float32", "1", "these of the live neurons; 0 of none", BY_FREQUENCY),

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynascope import METRICS, Output, Series, SeriesAnalyzer, Stored
-from dynascope_fourier.analyzers import NeuronFrequencies
 
 __all__ = ["Event", "Events", "group_changes", "rebounds"]
 
@@ -78,7 +77,6 @@ class Events(SeriesAnalyzer):
     Between checkpoints, groups are not seen.
 
     Parameters:
-        cluster_share: that of ``fourier.neuron_frequencies``: which neurons are in a cluster.
         commit_share: share of the live neurons from which on a cluster is a group.
         dissolve_share: share below which it no longer is; in between nothing changes.
         rebound_decades: powers of ten that a loss must rise.
@@ -95,7 +93,6 @@ class Events(SeriesAnalyzer):
         *(MILESTONE, MEASURED, MILESTONE_EPOCH),
     )
     parameters = {
-        "cluster_share": NeuronFrequencies.parameters["cluster_share"],
         "commit_share": 0.02,
         "dissolve_share": 0.01,
         "rebound_decades": 0.5,
@@ -145,7 +142,7 @@ class Events(SeriesAnalyzer):
                 yield Event(epoch, "memorisation end", f"excluded loss ({which})", value, "nats", rule)
         epoch, value = found["cleanup_starts"]
         if self._learned(series) <= epoch:
-            rule = "the test loss falls below ln(classes) for good, after the train split was learned"
+            rule = "the test loss falls below ln(classes), and then below half of it, after the train split was learned"
             yield Event(epoch, "grokking onset", "test loss", value, "nats", rule)
         epoch, value = found["cleanup_ends"]
         if np.isfinite(epoch):

@@ -30,7 +30,8 @@ BOUNDARIES = {
     "frequencies of the last checkpoint; the first and the last checkpoint do not count, nor does a minimum after "
     "which the loss is never rise times as large; without key frequencies there is none",
     "memorisation_ends_all": "the same of the excluded loss without all frequencies 1..floor(p/2)",
-    "cleanup_starts": "milestone test_below_uniform: the test loss falls below ln(classes) for good",
+    "cleanup_starts": "milestone test_below_uniform: the test loss falls below ln(classes), and does not come back to "
+    "it before it has reached half of it",
     "cleanup_ends": "milestone test_accuracy: first epoch with a test accuracy of at least the threshold",
 }
 

@@ -9,9 +9,7 @@ import numpy as np
 
 from dynascope import Analyzer, InvalidSetting, Logits, Output, Rows, Step, Stored
 from dynascope_fourier.addition import by_sum, difference_projections, sum_projections
-from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
 from dynascope_fourier.blocks import block_projections
-from dynascope_fourier.logit_structure import LogitStructure
 from dynascope_fourier.losses import cross_entropy, losses_without
 from dynascope_fourier.reading import over_pairs
 
@@ -24,7 +22,9 @@ RULES = {
     "neuron_argmax": Stored("fourier.neuron_frequencies/best_size", at="last"),
     "embedding": Stored("fourier.embedding_frequencies/is_key", at="last"),
     "logits": Stored("fourier.logit_structure/is_key", at="last"),
+    "neurons_now": Stored("fourier.neuron_frequencies/is_key"),
 }
+"""All of the last checkpoint but ``neurons_now``, the clusters of the checkpoint itself."""
 SPLITS = ("train", "test", "all")
 
 
@@ -57,8 +57,10 @@ class ProgressMeasures(Analyzer):
     The parameter ``key_rule`` says by which rule; a subclass that changes it has a name of its own. What depends on the
     rule most, restricted and excluded loss with all key frequencies, is there by every rule on the axis ``key_rule``:
     ``neurons`` (clusters of neurons), ``neuron_argmax`` (any neuron's best frequency, as in the paper's code),
-    ``embedding`` (norms of W_E) and ``logits`` (similarity). A subclass can add rules to ``rules`` and their arrays
-    to ``reads``, such as ``modular_addition.neuron_logit_frequencies/is_key``, the norms of W_L.
+    ``embedding`` (norms of W_E) and ``logits`` (similarity), all at the last checkpoint; and ``neurons_now``, the
+    clusters at the checkpoint itself, which makes early checkpoints incomparable with later ones. A subclass can add
+    rules to ``rules`` and their arrays to ``reads``, such as ``modular_addition.neuron_logit_frequencies/is_key``, the
+    norms of W_L.
 
     Where nothing is left of the logits but rounding, the accuracy of what is left is that of noise.
 
@@ -66,12 +68,8 @@ class ProgressMeasures(Analyzer):
     are those of the model, in its own precision. ``excluded_loss_max`` needs no key frequencies.
 
     Parameters:
-        key_rule: the rule whose key frequencies are used: neurons, neuron_argmax, embedding or logits.
-        key_epoch: the checkpoint that they are taken from.
-        cluster_share: of the rule by clusters of neurons.
-        cluster_floor: of the rule by clusters of neurons.
-        key_norm: of the rule by norms of W_E.
-        key_similarity: of the rule by similarity of the logits.
+        key_rule: the rule whose key frequencies are used: neurons, neuron_argmax, embedding, logits or neurons_now. The
+            thresholds are those of the instruments that find them.
     """
 
     name = "progress_measures"
@@ -87,10 +85,6 @@ class ProgressMeasures(Analyzer):
     probe_axes = ("a", "b")
     parameters = {
         "key_rule": "neurons",
-        "key_epoch": "last",
-        **NeuronFrequencies.parameters,
-        **EmbeddingFrequencies.parameters,
-        **LogitStructure.parameters,
     }
     rules: ClassVar[Mapping[str, Stored]] = RULES
     """For each rule the array that is above 0 at its key frequencies."""
@@ -123,9 +117,7 @@ class ProgressMeasures(Analyzer):
             citation="Nanda et al. 2023, section 4.1; centred as in Chughtai et al. 2023 (arXiv 2302.03025).",
         ),
         "key_rule": Output(("key_rule",), "str", "1", "a rule for key frequencies"),
-        "is_key_by_rule": Output(
-            ("key_rule", "frequency"), "int8", "1", "1 for its key frequencies at the last checkpoint", BY_FREQUENCY
-        ),
+        "is_key_by_rule": Output(("key_rule", "frequency"), "int8", "1", "1 for its key frequencies", BY_FREQUENCY),
         "restricted_loss_by_rule": _loss("restricted_loss with its key frequencies", "key_rule"),
         "excluded_loss_by_rule": _loss("excluded_loss with its key frequencies", "key_rule"),
     }

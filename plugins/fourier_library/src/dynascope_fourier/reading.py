@@ -9,7 +9,7 @@ import numpy as np
 from dynascope import CheckpointError, InvalidSetting, Step
 from dynascope.contract import Read
 
-__all__ = ["finite", "number_rows", "over_pairs"]
+__all__ = ["check_full_grid", "finite", "number_rows", "over_pairs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -23,10 +23,31 @@ def finite(array: Array, what: object) -> Array:
     if not np.isfinite(array).all():
         count = int(array.size - np.isfinite(array).sum())
         raise CheckpointError(
-            f"{what} of this checkpoint must be finite; {count} of {array.size} values are NaN or infinite. The "
-            "training diverged before it: analyse earlier checkpoints."
+            f"{_named(what)} of this checkpoint must be finite; {count} of {array.size} values are NaN or infinite. "
+            "The training diverged before it. If it is the last checkpoint, what reads the last one has nothing to "
+            "read: move its file out of the variant's folder `checkpoints`, and the one before is the last."
         )
     return array
+
+
+def _named(what: object) -> str:
+    return what if isinstance(what, str) else f"The {type(what).__name__.lower()}"
+
+
+def check_full_grid(step: Step) -> None:
+    """Check that the rows of the probe are the pairs (a, b) of elements, a-major, each once.
+
+    Raises:
+        InvalidSetting: they are not.
+    """
+    p = step.context["cyclic_group"].order
+    there = [np.asarray(values) for values in step.batch.axes.values()]
+    if step.batch.shape != (p, p) or not all(np.array_equal(values, np.arange(p)) for values in there):
+        raise InvalidSetting(
+            f"What is said of Z_{p} x Z_{p} needs every pair (a, b) once, in order; the probe has the shape "
+            f"{step.batch.shape}{'' if step.batch.shape != (p, p) else ', and other coordinates'}. Use a probe of the "
+            "full grid."
+        )
 
 
 def over_pairs(step: Step, read: Read) -> Array:
@@ -36,12 +57,7 @@ def over_pairs(step: Step, read: Read) -> Array:
         InvalidSetting: the probe is not the full p x p grid.
         CheckpointError: it is not finite.
     """
-    p = step.context["cyclic_group"].order
-    if step.batch.shape != (p, p):
-        raise InvalidSetting(
-            f"A transform over Z_{p} x Z_{p} needs every pair (a, b) once; the probe has the shape {step.batch.shape}. "
-            "Use a probe of the full grid."
-        )
+    check_full_grid(step)
     return finite(step.unfolded(read), read)
 
 

@@ -136,12 +136,14 @@ def variance_fractions(grid: Array) -> Array:
 def gini(values: Array) -> float:
     """Return the Gini coefficient of magnitudes: 0 if all are equal, 1 - m/N if m of N are equal and the rest 0.
 
+    Of nothing but zeros there is none: NaN.
+
     Source: Hurley and Rickard 2009, equation in table I.
     """
     ordered = np.sort(np.abs(np.asarray(values, dtype=np.float64)).ravel())
     total = ordered.sum()
     if total == 0:
-        return 0.0
+        return float("nan")
     count = len(ordered)
     weights = (count - np.arange(1, count + 1) + 0.5) / count
     return float(1 - 2 * (ordered / total) @ weights)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dynascope import Analyzer, Output, Step
+from dynascope_fourier.reading import finite
 
 __all__ = ["NeuronActivations"]
 
@@ -42,5 +43,5 @@ class NeuronActivations(Analyzer):
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
-        maps = np.moveaxis(step.unfolded("neurons"), -1, 0)
+        maps = np.moveaxis(finite(step.unfolded("neurons"), "neurons"), -1, 0)
         return {"activation": maps, "largest": maps.max(axis=(1, 2))}

@@ -56,7 +56,7 @@ class NeuronLogitFrequencies(Analyzer):
             (),
             "float64",
             "1",
-            "norm of W_L outside the directions of the last checkpoint's key frequencies, over its norm",
+            "norm of W_L outside the directions of the last checkpoint's key frequencies, over its norm; NaN for 0",
         ),
     }
 
@@ -65,7 +65,7 @@ class NeuronLogitFrequencies(Analyzer):
         power = np.square(found["component_norm"])
         of_key = np.concatenate([[False], step[KEY].astype(bool)])[component_frequencies(len(power))]
         total = power.sum()
-        return {**found, "residual": np.sqrt(power[~of_key].sum() / total) if total else np.float64(0)}
+        return {**found, "residual": np.sqrt(power[~of_key].sum() / total) if total else np.float64(np.nan)}
 
 
 class EffectiveNeuronWeights(Analyzer):
@@ -102,7 +102,7 @@ class EffectiveNeuronWeights(Analyzer):
             ("input_phase", "rad", "phi"),
             ("output_amplitude", "1", "beta of beta cos(w_k c + psi) in the output weight"),
             ("output_phase", "rad", "psi"),
-            ("phase_difference", "rad", "2 phi - psi, between -pi and pi"),
+            ("phase_difference", "rad", "2 phi - psi, between -pi and pi; NaN where an amplitude is 0"),
         )
     } | {
         "best_frequency": Output(
@@ -120,11 +120,12 @@ class EffectiveNeuronWeights(Analyzer):
         path = (finite(step[read], read) for read in ("value", "attention_output", "neuron_input"))
         alpha, phi = amplitudes_and_phases(neuron_inputs(number_rows(step, "embedding"), attention, *path))
         beta, psi = amplitudes_and_phases(_neuron_logits(step))
+        difference = (2 * phi - psi + np.pi) % (2 * np.pi) - np.pi
         return {
             "input_amplitude": alpha,
             "input_phase": phi,
             "output_amplitude": beta,
             "output_phase": psi,
-            "phase_difference": (2 * phi - psi + np.pi) % (2 * np.pi) - np.pi,
+            "phase_difference": np.where((alpha > 0) & (beta > 0), difference, np.nan),
             "best_frequency": np.where(alpha.any(axis=0), alpha.argmax(axis=0) + 1, 0).astype(np.int32),
         }

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dynascope import Analyzer, InvalidSetting, Output, Step
-from dynascope_fourier.reading import finite, number_rows
+from dynascope import Analyzer, Output, Step
+from dynascope_fourier.reading import check_full_grid, finite, number_rows
 
 __all__ = ["GradientSymmetricity", "drawn_triples"]
 
@@ -60,8 +60,7 @@ class GradientSymmetricity(Analyzer):
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
         p = step.context["cyclic_group"].order
-        if step.batch.shape != (p, p):
-            raise InvalidSetting(f"Pairs are found in a probe of all {p} x {p}; this one has {step.batch.shape}.")
+        check_full_grid(step)
         a, b, c = drawn_triples(p, *(int(self.parameters[name]) for name in ("triples", "seed", "shuffled"))).T
         at_a, at_b = _gradients(step, a, b, c)
         length = np.linalg.norm(at_a, axis=1) * np.linalg.norm(at_b, axis=1)

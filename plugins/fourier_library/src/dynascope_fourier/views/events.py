@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 EVENT_ARRAYS = ("event_epoch", "event_end", "kind", "subject", "frequency", "value", "value_unit", "rule")
 BOUNDARY_ARRAYS = ("boundary", "rule", "threshold", "measured", "reached", "epoch_reached", "value")
-EPOCHS = "fourier.phases/epoch"
+PHASE_AT = "fourier.phases/phase_at"
 MOST_ROWS = 16
 """Of more events, those of one kind share a row, and are named where they are hovered."""
 
@@ -192,7 +192,7 @@ def draw_phases(frame: Frame) -> Any:
     import holoviews as hv
 
     stored = {name: frame.read(f"fourier.phases/{name}").values for name in BOUNDARY_ARRAYS}
-    low, high = epoch_limits(frame.read(EPOCHS).values)
+    low, high = epoch_limits(frame.read(PHASE_AT)["epoch"].values)
     rules = _rules(frame)
     height = _heights(rules)
     of = ("boundary", "measured", "reached", "epoch_reached", "value", "threshold")
@@ -257,7 +257,7 @@ PHASES = View(
     "phases",
     "Phases and their rules",
     draw_phases,
-    reads=(EPOCHS, *(f"fourier.phases/{name}" for name in BOUNDARY_ARRAYS)),
+    reads=(PHASE_AT, *(f"fourier.phases/{name}" for name in BOUNDARY_ARRAYS)),
     pick=pick_phase,
     series=True,
     description=(
