@@ -512,7 +512,7 @@ def phases_frame():
         epoch_reached=labelled([np.nan, np.nan, 123.0], "boundary"),
         value=labelled([np.nan, np.nan, 2.3], "boundary"),
     )
-    phase_at = labelled(["cleanup"] * len(EPOCHS), "phase_at").rename(phase_at="epoch").assign_coords(epoch=EPOCHS)
+    phase_at = labelled(["cleanup"] * len(EPOCHS), "epoch").assign_coords(epoch=list(EPOCHS))
     made.arrays["fourier.phases/phase_at"] = dict.fromkeys(EPOCHS, phase_at)
     return made
 
