@@ -8,7 +8,8 @@ from timing import medians, report
 from dynascope import Workspace, analyze, registry, train
 from dynascope.frames import StoredFrame, fitted_controls
 from dynascope_workbench.drawing import Drawing
-from dynascope_workbench.page import Explore
+from dynascope_workbench.explore import Explore
+from dynascope_workbench.session import Session
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
 
 
 def page_tick(workspace):
-    page = Explore(workspace, registry())
+    page = Explore(Session(workspace, registry()))
     count = iter(range(10**6))
 
     def tick():

@@ -7,7 +7,9 @@ import pytest
 
 from dynascope import View, Workspace, registry
 from dynascope.plugins import Provided, Registry
-from dynascope_workbench.page import Explore, workbench
+from dynascope_workbench.explore import Explore
+from dynascope_workbench.page import Workbench, workbench
+from dynascope_workbench.session import Session
 
 EPOCHS = [0, 20, 40]
 
@@ -29,7 +31,7 @@ def with_view(view):
 def opened(workspace, plugins=None):
     """Return the page with every view that there is."""
     plugins = plugins or registry()
-    return Explore(workspace, plugins, list(plugins.all("views")))
+    return Explore(Session(workspace, plugins), list(plugins.all("views")))
 
 
 def card_of(page, view):
@@ -58,7 +60,7 @@ def test_what_was_computed_is_drawn_at_the_last_checkpoint(page):
 
 
 def test_at_first_the_views_that_the_family_names_are_shown_and_others_can_be_chosen(workspace):
-    page = Explore(workspace, registry())
+    page = Explore(Session(workspace, registry()))
     assert [card.provided.id for card in page.cards] == list(page.variant.family.base.default_views)
     page.panel()
     page.views.value = ["training.losses", "modular_addition.neuron_map"]
@@ -178,13 +180,13 @@ def test_an_epoch_that_was_not_analysed_is_told_in_its_card_alone(workspace):
 
 
 def test_two_tabs_do_not_share_their_state(shared):
-    one, two = (Explore(shared, registry()) for _ in range(2))
+    one, two = (Explore(Session(shared, registry())) for _ in range(2))
     one.player.index = 0
     assert (one.cursor.index, two.cursor.index) == (0, 2)
 
 
 def test_a_workspace_without_variants_says_what_to_do(tmp_path):
-    page = Explore(Workspace.create(tmp_path / "w"), registry())
+    page = Explore(Session(Workspace.create(tmp_path / "w"), registry()))
     assert "Train one: `dynascope train FAMILY`" in texts(page.panel())
 
 
@@ -207,7 +209,7 @@ def test_a_plug_in_that_failed_is_named_in_the_header(shared, install, monkeypat
     broken = install("raise RuntimeError('boom')", name="boomer")
     found = discover([*metadata.distributions(), broken])
     monkeypatch.setattr("dynascope_workbench.page.registry", lambda: found)
-    assert "failed: boomer (see: dynascope plugins)" in texts(pn.Column(*workbench(str(shared.path)).header))
+    assert "failed: boomer (see: Plug-ins)" in texts(pn.Column(*workbench(str(shared.path)).header))
 
 
 def test_the_player_sends_at_once_and_merges():
@@ -237,7 +239,7 @@ def test_a_view_that_reads_what_nobody_provides_says_so(workspace):
 def test_the_address_names_variant_epoch_and_views(workspace):
     from panel.io.location import Location
 
-    names = sorted(Explore(workspace, registry())._variants)
+    names = sorted(Explore(Session(workspace, registry()))._variants)
     location = Location(search=f"?variant={names[1]}&epoch=19")
     page = opened(workspace)
     page.follow_address(location)
@@ -245,11 +247,11 @@ def test_the_address_names_variant_epoch_and_views(workspace):
     page.player.index = 0
     assert location.query_params == {"variant": names[1], "epoch": 0}
     page.views.value = ["training.losses", "modular_addition.neuron_map"]
-    again = Explore(workspace, registry())
+    again = Explore(Session(workspace, registry()))
     again.follow_address(Location(search=location.search))
     assert [card.provided.id for card in again.cards] == page.views.value
     assert (again.cursor.variant, again.cursor.epoch) == (names[1], 0)
-    other = Explore(workspace, registry())
+    other = Explore(Session(workspace, registry()))
     other.follow_address(Location(search="?variant=../../etc&epoch=x&views=../../etc"))
     assert (other.cursor.variant, other.cursor.epoch) == (names[0], 40)
     assert [card.provided.id for card in other.cards] == list(other.variant.family.base.default_views)
@@ -265,3 +267,38 @@ def test_a_number_goes_by_its_step():
 
     controls = Turn()
     assert _number(controls, "azimuth", "azimuth").step == 15
+
+
+def test_pages_are_made_when_they_are_opened_and_named_in_the_address(shared):
+    from panel.io.location import Location
+
+    location = Location(search="?page=plugins")
+    tab = Workbench(Session(shared, registry()), location)
+    assert list(tab.pages) == ["plugins"]
+    assert "embedding_spectrum" in texts(tab._holders["plugins"])
+    tab.session.go("explore")
+    assert list(tab.pages) == ["plugins", "explore"]
+    assert location.query_params["page"] == "explore"
+
+
+def test_a_page_that_cannot_be_made_is_an_error_in_its_tab(shared, monkeypatch):
+    from dynascope import WorkspaceError
+
+    def fail(self, session):
+        raise WorkspaceError("This folder has gone.")
+
+    monkeypatch.setattr("dynascope_workbench.plugins.Plugins.__init__", fail)
+    tab = Workbench(Session(shared, registry()))
+    tab.session.go("plugins")
+    assert "This folder has gone." in texts(tab._holders["plugins"])
+    tab.session.go("explore")
+    assert tab.pages["explore"].cards
+
+
+def test_a_server_that_only_shows_starts_nothing(shared, monkeypatch):
+    from dynascope import InvalidSetting
+
+    monkeypatch.setenv("DYNASCOPE_READ_ONLY", "1")
+    with pytest.raises(InvalidSetting, match="DYNASCOPE_READ_ONLY"):
+        Session(shared, registry()).start("analyze", [])
+    assert not shared.jobs.list()

@@ -27,6 +27,7 @@ from bokeh.plotting import figure as Figure
 from dynascope import ArtifactError, View
 from dynascope.frames import Phase, StoredFrame
 from dynascope.style import GREY
+from dynascope_workbench.tables import TABLE_STYLE
 
 __all__ = ["Drawing"]
 
@@ -35,15 +36,6 @@ NARROW = 0.06
 
 PHASE_NAMES = "phases"
 """What the axis is called that names them."""
-TABLE_STYLE = """
-:host { color: inherit; font-size: 13px; max-height: 420px; overflow: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { padding: 4px 10px 4px 0; text-align: left; vertical-align: top; }
-td { border-top: 1px solid rgba(138, 138, 138, 0.3); }
-th { font-weight: 600; }
-.number { text-align: right; white-space: nowrap; }
-"""
-"""A table takes the colours of the page, light or dark."""
 
 hv.extension("bokeh")
 hv.renderer("bokeh").webgl = False  # for figures of this size canvas is faster, and draws lines without specks

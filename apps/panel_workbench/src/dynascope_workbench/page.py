@@ -1,25 +1,23 @@
-"""The page of one browser tab: the cursor, the epoch control, and a grid of guarded views."""
+"""The page of one browser tab: its pages as tabs, and what leads from one to the other."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
-import param
-from panel.io import hold
 
-from dynascope import DynascopeError, Registry, Variant, Workspace, registry
-from dynascope.plugins import Provided
+from dynascope import DynascopeError, Registry, Workspace, registry
 from dynascope.store.workspace import find_workspace
 from dynascope_workbench.access import refusal
-from dynascope_workbench.card import ViewCard
-from dynascope_workbench.cursor import Cursor
-from dynascope_workbench.player import EpochPlayer
+from dynascope_workbench.explore import Explore
+from dynascope_workbench.plugins import Plugins
+from dynascope_workbench.session import Session
 
-__all__ = ["Explore", "workbench"]
+__all__ = ["PAGES", "Workbench", "workbench"]
 
 log = logging.getLogger(__name__)
 
@@ -28,163 +26,69 @@ THEME = {
     "palette": {"primary": {"main": "#0072b2"}},
     "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
 }
-ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
-STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
+PAGES: Mapping[str, type] = {"explore": Explore, "plugins": Plugins}
+"""The pages by the name that the address gives them, in the order of their tabs.
+
+Each is made when it is first opened, from the session; ``title`` is on its tab, ``panel()`` its content. One with
+``opened(state)`` is told whenever it is shown, with what the page before wanted to be shown; one with
+``follow_address(location)`` keeps its state in the address.
+"""
 
 
-class Explore:
-    """The views of one variant, moved together.
+class Workbench:
+    """The pages of one tab.
 
     Args:
-        workspace: where variants are read.
-        plugins: what provides the views.
-        views: which are shown at first, by id; by default those that the family of the first variant names, or all.
+        session: what they share; from here on its ``go`` leads to another page.
+        location: the tab's address; None without a browser.
 
     Attributes:
-        cursor: what the views follow.
-        views: the list in which they are chosen.
-        cards: the views that are shown, in order.
+        pages: those that have been opened, by name.
     """
 
-    def __init__(self, workspace: Workspace, plugins: Registry, views: Sequence[str] | None = None) -> None:
-        self.workspace = workspace
-        self.cursor = Cursor()
-        self._variants = {f"{variant.family.name}/{variant.name}": variant for variant in workspace.variants()}
-        entries = sorted(plugins.all("views").values(), key=lambda entry: (not entry.item.series, entry.id))
-        self._cards: dict[str, ViewCard] = {}
-        self._entries = {entry.id: entry for entry in entries}
-        self.views = pmui.MultiChoice(
-            label="views",
-            options={self._title(entry): entry.id for entry in entries},
-            value=[name for name in views or self._default_views() if name in self._entries],
-            chip=True,
-            sizing_mode="stretch_width",
-            margin=(8, 4, 0, 4),
-        )
-        self._plugins = plugins
-        self._grid = pmui.Grid(container=True, spacing=2, sizing_mode="stretch_width", margin=(8, 0, 0, 0))
-        self.views.param.watch(lambda _: self._show_views(), "value")
-        self.player = EpochPlayer(sizing_mode="stretch_width", styles={"flex": "1 1 560px"}, margin=(6, 4))
-        # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
-        self.player.param.watch(lambda event: setattr(self.cursor, "index", event.new), "index")
-        self.cursor.param.watch(lambda event: setattr(self.player, "index", event.new), "index")
-        self.cursor.param.watch(self._follow, ["variant", "probe", "index"])
-        if self._variants:
-            self.cursor.variant = next(iter(self._variants))
-
-    def follow_address(self, location: Any) -> None:
-        """Start at the variant, epoch and views that the address names, and keep them in it."""
-        asked = location.query_params
-        named = [name for name in str(asked.get("views", "")).split(",") if name in self._entries]
-        self.views.value = named or self.views.value
-        if asked.get("variant") in self._variants:
-            self.cursor.variant = asked["variant"]
-        if str(asked.get("epoch", "")).isdigit():
-            self.cursor.jump(int(asked["epoch"]))
-
-        def update(*_: Any) -> None:
-            named = self.views.value != at_first or "views" in location.query_params
-            chosen = {"views": ",".join(self.views.value)} if named else {}
-            location.update_query(variant=self.cursor.variant, epoch=self.cursor.epoch, **chosen)
-
-        at_first = self.views.value
-        self.cursor.param.watch(update, ["variant", "index"])
-        self.views.param.watch(update, "value")
-
-    @property
-    def variant(self) -> Variant | None:
-        """The variant at the cursor."""
-        return self._variants.get(self.cursor.variant)
-
-    @property
-    def cards(self) -> list[ViewCard]:
-        """The views that are shown."""
-        return [self._card(name) for name in self.views.value]
-
-    def _card(self, name: str) -> ViewCard:
-        if name not in self._cards:
-            card = self._cards[name] = ViewCard(self._entries[name], self._plugins, self.choose)
-            if self.variant is not None:
-                card.show(self.variant, self.cursor.probe, self.cursor.epoch)
-        return self._cards[name]
-
-    def _title(self, entry: Provided) -> str:
-        """Return a view's title, with its id where two have the same."""
-        alike = sum(other.item.title == entry.item.title for other in self._entries.values()) > 1
-        return f"{entry.item.title} ({entry.id})" if alike else str(entry.item.title)
-
-    def _default_views(self) -> Sequence[str]:
-        variant = next(iter(self._variants.values()), None)
-        return (variant.family.base.default_views if variant is not None else ()) or tuple(self._entries)
-
-    def _show_views(self) -> None:
-        """Lay the chosen views out. One that was away is shown anew: it has not followed meanwhile."""
-        for name in set(self._cards) - set(self.views.value):
-            del self._cards[name]
-        self._grid[:] = [pmui.Grid(card.panel, size={"xs": 12, "lg": 6}) for card in self.cards]
-
-    def choose(self, chosen: Mapping[str, Any]) -> None:
-        """Follow a click in a view: go to an epoch, and set the controls of that name in every view."""
-        if "epoch" in chosen:
-            self.cursor.jump(chosen["epoch"])
-        for card in self.cards:
-            card.choose(chosen)
-
-    def panel(self) -> Any:
-        """Return the page's content."""
-        if not self._variants:
-            lines = ["There is no variant in this workspace yet. Train one: `dynascope train FAMILY`."]
-            lines += [f"{row.name}: {row.error}" for row in self.workspace.broken_variants()]
-            return pmui.Alert("\n\n".join(lines), severity="info", sizing_mode="stretch_width", margin=16)
-        names = {name.partition("/")[2] if self._unique(name) else name: name for name in self._variants}
-        choice = pmui.Select(
-            label="variant", options=names, value=self.cursor.variant, width=340, size="small", margin=(8, 4, 4, 4)
-        )
-        choice.param.watch(lambda event: setattr(self.cursor, "variant", event.new), "value")
-        bar = pmui.Paper(
-            pmui.Row(choice, self.player, sizing_mode="stretch_width", sx=ONE_LINE),
-            elevation=2,
+    def __init__(self, session: Session, location: Any = None) -> None:
+        self.session, self._location = session, location
+        self.pages: dict[str, Any] = {}
+        session.go = self.go
+        self._holders = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in PAGES}
+        self.tabs = pmui.Tabs(
+            *((page.title, self._holders[name]) for name, page in PAGES.items()),
+            dynamic=True,
             sizing_mode="stretch_width",
             margin=0,
-            sx=STICKY,
         )
-        self._show_views()
-        broken = [
-            pmui.Alert(f"{row.name}: {row.error}", severity="warning", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
-            for row in self.workspace.broken_variants()
-        ]
-        return pn.Column(bar, *broken, self.views, self._grid, sizing_mode="stretch_width", margin=(14, 14))
+        asked = location.query_params.get("page") if location is not None else None
+        self.tabs.active = list(PAGES).index(asked) if asked in PAGES else 0
+        self._open(self._name)
+        self.tabs.param.watch(lambda _: self._shown(), "active")
 
-    def _unique(self, name: str) -> bool:
-        short = name.partition("/")[2]
-        return sum(other.partition("/")[2] == short for other in self._variants) == 1
+    @property
+    def _name(self) -> str:
+        return list(PAGES)[self.tabs.active]
 
-    def _follow(self, *events: Any) -> None:
-        """The one dispatcher: every view is moved in one batch, each guarded by its card."""
-        changed = {event.name for event in events}
-        variant = self.variant
-        if variant is None:
-            return
-        with hold(freeze=True):
-            if changed & {"variant", "probe"}:
-                self._open(variant, fresh="variant" in changed)
-            else:
-                for card in self.cards:
-                    card.move(self.cursor.epoch)
+    def go(self, page: str, **state: Any) -> None:
+        """Show a page, and tell it what is to be shown there."""
+        self.tabs.active = list(PAGES).index(page)
+        self._open(page, state)
 
-    def _open(self, variant: Variant, *, fresh: bool) -> None:
-        """Show another variant; at the checkpoint nearest to the epoch that was shown before."""
-        earlier = self.cursor.epoch if self.cursor.epochs else None
-        epochs = variant.checkpoints
-        with param.parameterized.discard_events(self.cursor):
-            self.cursor.probe = variant.family.probe if fresh or not self.cursor.probe else self.cursor.probe
-            self.cursor.epochs = epochs
-            self.cursor.index = max(len(epochs) - 1, 0)
-            if earlier is not None:
-                self.cursor.jump(earlier)
-        self.player.param.update(epochs=epochs, index=self.cursor.index)
-        for card in self._cards.values():
-            card.show(variant, self.cursor.probe, self.cursor.epoch)
+    def _shown(self) -> None:
+        self._open(self._name)
+        if self._location is not None:
+            self._location.update_query(page=self._name)
+
+    def _open(self, name: str, state: Mapping[str, Any] | None = None) -> None:
+        """Make a page when it is first opened; one that fails is an error in its tab, and the others go on."""
+        try:
+            if name not in self.pages:
+                page = PAGES[name](self.session)
+                if self._location is not None and hasattr(page, "follow_address"):
+                    page.follow_address(self._location)
+                self._holders[name][:] = [page.panel()]
+                self.pages[name] = page
+            if hasattr(self.pages[name], "opened"):
+                self.pages[name].opened(state or {})
+        except DynascopeError as error:
+            self._holders[name][:] = [pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)]
 
 
 def workbench(workspace: str | None = None) -> Any:
@@ -199,10 +103,8 @@ def workbench(workspace: str | None = None) -> Any:
         return pmui.Alert(refused, severity="error")
     plugins = registry()
     try:
-        explore = Explore(Workspace(find_workspace(workspace), plugins), plugins)
-        if pn.state.location is not None:
-            explore.follow_address(pn.state.location)
-        content = explore.panel()
+        session = Session(Workspace(find_workspace(workspace), plugins), plugins)
+        content = Workbench(session, pn.state.location).tabs
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
     return pmui.Page(
@@ -215,8 +117,6 @@ def workbench(workspace: str | None = None) -> Any:
 
 def _versions(plugins: Registry) -> Any:
     """Return the versions of the core and of each plug-in, and a note of those that failed."""
-    from importlib import metadata
-
     active = [
         f"{row.name} {row.version}"
         for row in plugins.plugins
@@ -230,7 +130,7 @@ def _versions(plugins: Registry) -> Any:
     ]
     failed = ", ".join(row.name for row in plugins.failed)
     if failed:
-        note = f"⚠ failed: {failed} (see: dynascope plugins)"
+        note = f"⚠ failed: {failed} (see: Plug-ins)"
         parts.append(
             pmui.Typography(note, variant="caption", sx={"fontWeight": 700, "color": "#ffd54f"}, margin=(0, 4))
         )
