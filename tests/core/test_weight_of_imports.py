@@ -53,8 +53,10 @@ def test_reading_jobs_and_starting_one_import_nothing_heavy(analysed: Path) -> N
 def test_the_app_draws_every_view_without_torch(fully_analysed: Path) -> None:
     code = (
         "from dynascope import Workspace, registry\n"
-        "from dynascope_workbench.page import Explore\n"
-        "page = Explore(Workspace(sys.argv[1]), registry())\n"
+        "from dynascope_workbench.explore import Explore\n"
+        "from dynascope_workbench.session import Session\n"
+        "plugins = registry()\n"
+        "page = Explore(Session(Workspace(sys.argv[1]), plugins), list(plugins.all('views')))\n"
         "page.panel()\n"
         "page.cursor.index = 0\n"
         "assert not any(card.error for card in page.cards), [card.error for card in page.cards]\n"

@@ -217,8 +217,9 @@ def test_the_tutorial_package_is_a_plug_in_like_any_other(installed, workspace):
     shown = run(
         installed,
         "-c",
-        "import sys; from dynascope import Workspace, registry; from dynascope_workbench.page import Explore;"
-        "page = Explore(Workspace(sys.argv[1]), registry(), sys.argv[2:]); page.cursor.index = 0;"
+        "import sys; from dynascope import Workspace, registry; from dynascope_workbench.explore import Explore;"
+        "from dynascope_workbench.session import Session;"
+        "page = Explore(Session(Workspace(sys.argv[1]), registry()), sys.argv[2:]); page.cursor.index = 0;"
         "print([(card.provided.id, card.error, card.drawing is not None) for card in page.cards])",
         str(workspace.path),
         *(f"dead_neurons.{view}" for view in row["provides"]["views"]),
