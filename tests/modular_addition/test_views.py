@@ -9,7 +9,8 @@ from dynascope_modular_addition.views import VIEWS
 
 VIEW = {view.name: view for view in VIEWS}
 WEIGHTS = "modular_addition.effective_neuron_weights/"
-PATTERN = "modular_addition.attention_patterns/pattern"
+PATTERNS = "modular_addition.attention_patterns/"
+PATTERN = PATTERNS + "pattern"
 SCORES = "modular_addition.attention_frequencies/"
 
 hv.extension("bokeh")
@@ -76,9 +77,18 @@ def test_heads_are_named_with_frequency_and_sign():
         SCORES + "best_frequency": {0: labelled([1, 2, 0], "head")},
         SCORES + "sign": {0: labelled([1, -1, 0], "head")},
     }
-    columns = VIEW["head_frequencies"].columns(MemoryFrame(arrays))
+    view = VIEW["head_frequencies"]
+    columns = view.columns(MemoryFrame(arrays, 0, view.controls()))
     assert columns["best/best"].tolist() == ["+1", "−2", ""]
     assert columns["share/image"][0].tolist() == [[0.9, 0.1], [0.1, 0.9], [0, 0]]
+    fit = {
+        PATTERNS + "fit_share": {0: labelled([[0.3, 0.1, 0], [0.1, 0.959, 0]], "frequency", "head")},
+        PATTERNS + "best_fit_frequency": {0: labelled([1, 2, 0], "head")},
+        PATTERNS + "best_fit_share": {0: labelled([0.3, 0.959, 0], "head")},
+    }
+    columns = view.columns(MemoryFrame(arrays | fit, 0, view.controls(share_of="the attention's variance")))
+    assert columns["best/best"].tolist() == ["1: 30.0%", "2: 95.9%", ""]
+    assert columns["share/image"][0].tolist() == [[0.3, 0.1], [0.1, 0.959], [0, 0]]
 
 
 def test_the_map_of_a_head_is_that_of_the_chosen_one():
@@ -90,10 +100,11 @@ def test_the_map_of_a_head_is_that_of_the_chosen_one():
 
 def test_a_click_on_a_head_chooses_it_and_the_frequency():
     arrays = {SCORES + "share": {0: labelled([[0.9, 0.1], [0.1, 0.9], [0, 0]], "frequency", "head")}}
-    pick = VIEW["head_frequencies"].pick
-    assert pick(MemoryFrame(arrays), 2.8, 1.2) == {"head": 1, "frequency": 3}
+    view = VIEW["head_frequencies"]
+    frame = MemoryFrame(arrays, 0, view.controls())
+    assert view.pick(frame, 2.8, 1.2) == {"head": 1, "frequency": 3}
     for place in ((0.4, 0), (3.6, 0), (1, -0.6), (1, 1.6)):
-        assert pick(MemoryFrame(arrays), *place) == {}
+        assert view.pick(frame, *place) == {}
 
 
 def test_a_click_on_a_point_chooses_its_neuron():
