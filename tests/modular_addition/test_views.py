@@ -221,3 +221,51 @@ def test_sparsity_is_that_of_the_chosen_components():
     for gini, expected in (("without the constant", [0.1, 0.3]), ("with the constant", [0.2, 0.4])):
         drawn = view.draw(MemoryFrame(arrays, 0, view.controls(gini=gini)))
         assert [part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)] == [*expected, 0.5]
+
+
+COMPOSITION = "modular_addition.neuron_composition/"
+
+
+def composed(view, keys=(1, 3), **choices):
+    """Three frequencies at two epochs, of which some are key ones in the end."""
+    waves = {"wave": ["cos", "sin"]}
+    explained = {0: [[0.1, 0.2], [0.3, 0.4], [0.5, np.nan]], 9: [[0.9, 0.8], [0.3, 0.4], [0.7, np.nan]]}
+    flags = np.isin([1, 2, 3], keys).astype(int)
+    arrays = {
+        COMPOSITION + "explained": {at: labelled(one, "frequency", "wave", **waves) for at, one in explained.items()},
+        COMPOSITION + "slope": {at: labelled(np.full((3, 2), 44.6), "frequency", "wave", **waves) for at in explained},
+        COMPOSITION + "wave": {at: labelled(["cos", "sin"], "wave", **waves) for at in explained},
+        **{
+            f"fourier.neuron_frequencies/{name}": {at: labelled(flags, "frequency") for at in explained}
+            for name in ("is_key", "cluster_size", "best_size")
+        },
+    }
+    return MemoryFrame(arrays, 9, view.controls(**choices) if view.controls else None)
+
+
+def test_each_key_frequency_has_a_bar_for_each_wave_of_the_sum():
+    view = VIEW["neuron_composition"]
+    made = composed(view)
+    columns = view.columns(made)
+    assert columns["cos/top"].tolist() == [0.9, 0.7]
+    assert columns["sin/top"].tolist() == [0.8, 0]
+    bars = {part.label: part.dframe() for part in view.draw(made)}
+    assert bars["cos"][["top", "slope", "k"]].values.tolist() == [[0.9, 44.6, 1], [0.7, 44.6, 3]]
+    assert (bars["cos"].right == bars["sin"].left).all()
+    assert view.pick(made, 1.3, 0.2) == {"frequency": 3}
+    assert view.pick(made, 1.6, 0.2) == view.pick(made, -0.7, 0.2) == view.pick(made, 0, 1.1) == {}
+
+
+def test_composition_over_training_is_that_of_the_chosen_wave():
+    view = VIEW["neuron_composition_over_training"]
+    drawn = view.draw(composed(view, wave="sin"))
+    curves = [part for part in drawn if isinstance(part, hv.Curve)]
+    assert [part.label for part in curves] == ["k = 1", "k = 3"]
+    assert curves[0].dimension_values(1).tolist() == [0.2, 0.8]
+
+
+def test_without_a_key_frequency_the_views_of_composition_say_so():
+    for name in ("neuron_composition", "neuron_composition_over_training"):
+        made = composed(VIEW[name], keys=())
+        assert "no key frequency" in str(VIEW[name].draw(made).dimension_values("said")[0])
+        assert not VIEW[name].columns or VIEW[name].columns(made) == {}

@@ -28,6 +28,7 @@ def dynascope_analyzers() -> Iterable[Analyzer]:
     """Provide activation maps, and what binds to the one-layer transformer: attention, weights, gradients."""
     from dynascope_modular_addition.analyzers import NeuronActivations
     from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
+    from dynascope_modular_addition.composition import NeuronComposition
     from dynascope_modular_addition.gradient_energy import GradientEnergy
     from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, NeuronLogitFrequencies
     from dynascope_modular_addition.symmetricity import GradientSymmetricity
@@ -39,6 +40,7 @@ def dynascope_analyzers() -> Iterable[Analyzer]:
         GradientEnergy(),
         GradientSymmetricity(),
         NeuronActivations(),
+        NeuronComposition(),
         NeuronLogitFrequencies(),
     ]
 

@@ -5,6 +5,7 @@ from dynascope_modular_addition.views.attention import (
     HEAD_FREQUENCIES,
     HEAD_FREQUENCIES_OVER_TRAINING,
 )
+from dynascope_modular_addition.views.composition import NEURON_COMPOSITION, NEURON_COMPOSITION_OVER_TRAINING
 from dynascope_modular_addition.views.gradients import (
     CLOCK_OR_PIZZA,
     GRADIENT_AGREEMENT,
@@ -32,6 +33,8 @@ VIEWS = (
     GRADIENT_ENERGY_OVER_TRAINING,
     HEAD_FREQUENCIES,
     HEAD_FREQUENCIES_OVER_TRAINING,
+    NEURON_COMPOSITION,
+    NEURON_COMPOSITION_OVER_TRAINING,
     NEURON_LOGIT_SPECTRUM,
     NEURON_LOGIT_SPECTRUM_OVER_TRAINING,
     NEURON_MAP,

@@ -99,7 +99,7 @@ class QuantityChoice(param.Parameterized):
     share_of = param.Selector(
         default=SCORE,
         objects=[SCORE, FIT],
-        doc="power of the score over the numbers, or variance of the attention to a that waves of a less waves of b fit",
+        doc="power of the score over the numbers, or variance of the attention to a that waves of a less b fit",
     )
 
 
