@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny import FAMILY, SCHEDULE, TINY, declare_analyzers
+from tiny import FAMILY, SCHEDULE, TINY, declare_analyzers, drawn_on_demand
 
 from dynascope import Workspace, analyze, compare, train
 from dynascope.cli import main
@@ -40,6 +40,7 @@ def fully_analysed(analysed: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     workspace = Workspace(shutil.copytree(analysed, tmp_path_factory.mktemp("full") / "workspace"))
     declare_analyzers(workspace.path, None)
     analyze(workspace.variants()[0])
+    analyze(workspace.variants()[0], analyzers=drawn_on_demand())
     compare(workspace.variants())
     return workspace.path
 

@@ -269,3 +269,29 @@ def test_without_a_key_frequency_the_views_of_composition_say_so():
         made = composed(VIEW[name], keys=())
         assert "no key frequency" in str(VIEW[name].draw(made).dimension_values("said")[0])
         assert not VIEW[name].columns or VIEW[name].columns(made) == {}
+
+
+def test_the_loss_of_each_ablation_is_a_bar_for_each_split():
+    name, view = "modular_addition.ablations/", VIEW["ablated_losses"]
+    axes = {"ablation": ["nothing", "heads zeroed"], "split": ["train", "test", "all"]}
+    loss = {0: [[4.0, 4.0, 4.0], [5.0, 5.0, 5.0]], 9: [[1e-7, np.nan, 1e-7], [20.0, np.nan, 20.0]]}
+    arrays = {
+        name + "loss": {at: labelled(values, "ablation", "split", **axes) for at, values in loss.items()},
+        name + "meaning": {at: labelled(["as it is", "without"], "ablation") for at in loss},
+        **{name + one: {at: labelled(axes[one], one) for at in loss} for one in axes},
+    }
+    for epoch in loss:
+        made = MemoryFrame(arrays, epoch)
+        drawn, columns = view.draw(made), view.columns(made)
+        bars = {part.label: part.dframe() for part in drawn}
+        for key, values in columns.items():
+            split, column = key.split("/")
+            np.testing.assert_array_equal(bars[split][column], values)
+        assert drawn.opts.get("plot").kwargs["xlim"] == (5e-8, 40)
+    assert bars["train"][["right", "ablation", "meaning"]].values.tolist() == [
+        [1e-7, "nothing", "as it is"],
+        [20, "heads zeroed", "without"],
+    ]
+    # A split without pairs has no bar; and the first ablation is the highest.
+    assert (bars["test"].right == bars["test"].left).all()
+    assert bars["all"].top[0] > bars["all"].top[1]

@@ -227,13 +227,14 @@ def test_a_drawing_that_is_dropped_is_forgotten(shared):
 
 @pytest.mark.parametrize("shape", [{"p": 2}, {"p": 3}, {"p": 12}, {"d_mlp": 1}, {"n_heads": 1}])
 def test_views_draw_the_smallest_models(tmp_path, shape):
-    from tiny import FAMILY, TINY
+    from tiny import FAMILY, TINY, drawn_on_demand
 
     from dynascope import Workspace, analyze, compare, train
 
     variant = Workspace.create(tmp_path).new_variant(FAMILY, {**TINY, **shape, "epochs": 2})
     train(variant)
     analyze(variant)
+    analyze(variant, analyzers=drawn_on_demand())
     compare([variant])
     for entry in registry().all("views").values():
         artifacts = variant.artifacts

@@ -103,7 +103,7 @@ def difference_shares(grid: Array) -> Array:
     Returns:
         ``"frequency map"``, float64.
 
-    Source: Nanda et al. 2023, section 4.2 (table 2).
+    Source: Nanda et al. 2023, table 2.
     """
     p = len(grid)
     mean = grid.mean(axis=(0, 1), dtype=np.float64)

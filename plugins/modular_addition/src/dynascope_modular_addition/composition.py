@@ -47,7 +47,7 @@ class NeuronComposition(Analyzer):
     name = "neuron_composition"
     title = "Composition of sums by the neurons"
     description = "Least squares fit of the waves of a + b to the neurons' projections on the directions of W_L."
-    citation = "Nanda et al. 2023 (arXiv 2301.05217), section 4.3 and table 1."
+    citation = "Nanda et al. 2023 (arXiv 2301.05217), table 1; amplitude and deviation are ours."
     needs = ("cyclic_group", "one_layer_transformer")
     reads = ("neurons", "neuron_output", "unembedding")
     probe_axes = ("a", "b")

@@ -1,5 +1,6 @@
 """Views of modular arithmetic: one module for each instrument."""
 
+from dynascope_modular_addition.views.ablations import ABLATED_LOSSES
 from dynascope_modular_addition.views.attention import (
     ATTENTION_PATTERN,
     HEAD_FREQUENCIES,
@@ -25,6 +26,7 @@ from dynascope_modular_addition.views.neuron_weights import (
 __all__ = ["VIEWS"]
 
 VIEWS = (
+    ABLATED_LOSSES,
     ATTENTION_PATTERN,
     CLOCK_OR_PIZZA,
     GRADIENT_AGREEMENT,
