@@ -9,7 +9,7 @@ import numpy as np
 from dynascope import CheckpointError, InvalidSetting, Step
 from dynascope.contract import Read
 
-__all__ = ["finite", "number_rows", "over_pairs"]
+__all__ = ["finite", "in_double", "number_rows", "over_pairs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -27,6 +27,15 @@ def finite(array: Array, what: object) -> Array:
             "training diverged before it: analyse earlier checkpoints."
         )
     return array
+
+
+def in_double(step: Step, read: Read) -> Array:
+    """Return a declared read in its own shape, float64.
+
+    Raises:
+        CheckpointError: it is not finite.
+    """
+    return finite(step[read], read).astype(np.float64)
 
 
 def over_pairs(step: Step, read: Read) -> Array:

@@ -9,8 +9,9 @@ import numpy as np
 
 from dynascope import Analyzer, Logits, Output, Rows, Step, Stored
 from dynascope_fourier import cross_entropy
-from dynascope_fourier.reading import finite, number_rows
+from dynascope_fourier.reading import finite, in_double, number_rows
 from dynascope_modular_addition.composition import wave_components
+from dynascope_modular_addition.neuron_weights import neuron_logits
 
 __all__ = ["ABLATIONS", "Ablations", "row_space"]
 
@@ -45,8 +46,8 @@ class Ablations(Analyzer):
 
     The directions are those of ``modular_addition.neuron_composition``: u_k and v_k, the components of W_L = W_out W_U
     at cosine and sine of the key frequencies, two of each (one of the Nyquist frequency), in the space of the neurons.
-    Neurons are projected as they are, with their mean. Without a key frequency nothing lies in the span. Key frequencies
-    are those of the last checkpoint, by clusters of neurons: see ``fourier.neuron_frequencies``.
+    Neurons are projected as they are, with their mean. Without a key frequency nothing lies in the span. The key
+    frequencies are those of the last checkpoint, by clusters of neurons: see ``fourier.neuron_frequencies``.
 
     All follow from activations and weights by products of matrices, in float64; the activations are those of the model,
     in its own precision. It is measured where it is asked for by name.
@@ -99,14 +100,14 @@ def row_space(matrix: Array) -> Array:
 
 def _key_directions(step: Step) -> Array:
     """Return u_k and v_k of the key frequencies, ``"direction neuron"``, some of which may be 0."""
-    of_class = number_rows(step, "unembedding") @ finite(step["neuron_output"], "neuron_output")
+    of_class = neuron_logits(step)
     return wave_components(of_class)[step[KEY] > 0].reshape(-1, of_class.shape[1])
 
 
 def _ablated(step: Step, directions: Array) -> Iterator[Array]:
     """Give the logits of each ablation, ``"row class"``, in the order of ``ABLATIONS``."""
-    before, between, neurons = (finite(step[site], site).astype(np.float64) for site in SITES)
-    into, bias, back = (finite(step[site], site).astype(np.float64) for site in WEIGHTS)
+    before, between, neurons = (in_double(step, site) for site in SITES)
+    into, bias, back = (in_double(step, site) for site in WEIGHTS)
     unembed = number_rows(step, "unembedding")
     logits = finite(step[Logits()], "the logits").astype(np.float64)
     of_neurons = unembed @ back

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynascope import Analyzer, Output, Step
 from dynascope_fourier import amplitudes_and_phases, fourier_basis, frequency_shares, variance_fractions
-from dynascope_fourier.reading import finite, number_rows, over_pairs
+from dynascope_fourier.reading import finite, in_double, number_rows, over_pairs
 from dynascope_fourier.spectra import frequency_power
 from dynascope_modular_addition.paths import answer_scores
 
@@ -152,7 +152,7 @@ class AttentionFrequencies(Analyzer):
     def analyze(self, step: Step) -> Mapping[str, Any]:
         model = step.context["one_layer_transformer"]
         answer = step["embedding"][model.answer_token] + step["position_embedding"][-1]
-        query, bias, key = (finite(step[read], read).astype(np.float64) for read in ("query", "query_bias", "key"))
+        query, bias, key = (in_double(step, read) for read in ("query", "query_bias", "key"))
         answer = finite(answer, "embedding and position_embedding of =").astype(np.float64)
         score = answer_scores(answer, number_rows(step, "embedding"), query, bias, key, model.n_heads)
         share = frequency_shares(score)
