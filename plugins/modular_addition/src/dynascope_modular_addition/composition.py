@@ -40,8 +40,8 @@ class NeuronComposition(Analyzer):
 
     What is not explained is mostly of the same frequency: the wave times a function of a - b. Ideal "pizza" neurons
     have R^2 = 8 / pi^2, about 0.81. At a frequency that W_L does not use, f_u is noise, and R^2 that of noise: read it
-    at key frequencies, or where ``deviation`` is large. Slope, amplitude and R^2 are NaN where f varies by less
-    than rounding, 1e-6 of the one that varies most, and for the sine of the Nyquist frequency, which there is none of.
+    at key frequencies, or where ``deviation`` is large. Slope, amplitude and R^2 are 0 where f varies by less than
+    rounding, 1e-6 of the one that varies most, and for the sine of the Nyquist frequency, which there is none of.
     """
 
     name = "neuron_composition"
@@ -117,9 +117,9 @@ def composition(neurons: Array, directions: Array) -> tuple[Array, Array, Array]
     there = deviation > ROUNDING * deviation.max(initial=0)
     if p % 2 == 0:
         there[-1, 1] = False
-    explained = np.full((count, 2), np.nan)
+    explained = np.zeros((count, 2))
     np.divide(along**2 / p, deviation**2, out=explained, where=there)
-    return np.where(there, along * _wave_scale(p), np.nan), np.minimum(explained, 1), deviation
+    return np.where(there, along * _wave_scale(p), 0), np.minimum(explained, 1), deviation
 
 
 def _wave_scale(p: int) -> Array:
