@@ -34,8 +34,7 @@ class AttentionPatterns(Analyzer):
     of A over the pairs that it explains, 0 for a constant A; with d(t) the mean of A over the pairs with a = t, less
     that over the pairs with b = t, and D_k the orthonormal components of d at k, it is
     ``(p / 2) ||D_k||^2 / sum (A - mean A)^2``. The waves of different frequencies are orthogonal: shares sum to at
-    most 1. They are lower than the shares of the score in ``modular_addition.attention_frequencies``, and lower than
-    ``fraction``, which counts the products of waves too.
+    most 1. They are at most ``fraction``, which counts waves of a plus waves of b and products too.
     """
 
     name = "attention_patterns"
