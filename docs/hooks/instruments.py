@@ -27,6 +27,7 @@ from dynascope.contract.reads import (
     Logit,
     Logits,
     Loss,
+    LossHessian,
     Rows,
     Stored,
     Weight,
@@ -349,6 +350,8 @@ def _read(read: Any, registry: Registry) -> tuple[str, str]:
         return "activations:", f"`{read.hook}`"
     if isinstance(read, Weight):
         return "weights:", f"`{read.name}`"
+    if isinstance(read, LossHessian):
+        return f"products with the Hessian of {_differentiated(Loss(read.over))}", ""
     words = {
         AllWeights: "all weights",
         ForwardPass: "logits at weights of its own choice",

@@ -89,6 +89,22 @@ def test_a_page_says_of_what_is_described_only_what_is_declared():
         assert set(described) <= set(entry.item.parameters), entry.id
 
 
+def test_every_parameter_has_words_on_its_page():
+    for entry in HOOK.ours().all("analyzers").values():
+        text = GENERATED[DOCS / HOOK.place(entry)]
+        for name, value in entry.item.parameters.items():
+            (words,) = re.findall(
+                rf"^\| `{name}` \| `{re.escape(HOOK._number(value))}` \| (.*) \|$", text, re.MULTILINE
+            )
+            assert len(words.split()) >= 2, f"{entry.id}: {name}"
+
+
+def test_what_an_instrument_needs_is_said_in_words():
+    for entry in HOOK.ours().all("analyzers").values():
+        _, _, needs = GENERATED[DOCS / HOOK.place(entry)].partition("## What it needs")
+        assert not re.search(r"\w\(", needs.partition("\n## ")[0].replace("](", "")), entry.id
+
+
 def test_every_view_is_described_with_its_controls():
     text = HOOK.all_views(HOOK.ours())
     for entry in HOOK.ours().all("views").values():

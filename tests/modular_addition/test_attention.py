@@ -5,7 +5,7 @@ import pytest
 from steps import FAMILY, initial, outputs_of, step_of
 
 from dynascope import Activation
-from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
+from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns, difference_shares
 from dynascope_modular_addition.known_models import relu_transformer
 
 
@@ -97,3 +97,41 @@ def test_uniform_attention_is_one_third_and_has_no_frequency():
 
 def test_attention_is_read_from_the_answer():
     assert FAMILY.sites(FAMILY.configure())["attention_pattern"] == Activation("blocks.0.attn.hook_pattern", -1, axis=2)
+
+
+@pytest.mark.parametrize("p", [113, 12])
+def test_the_fit_of_planted_attention_explains_the_planted_share(p):
+    """A wave of a less one of b has the squared norm p^2; a product of waves, a quarter of that, is not in the fit."""
+    a, b = np.ogrid[:p, :p]
+    w = 2 * np.pi / p
+    first = 0.5 + 0.3 * (np.cos(5 * w * a + 0.4) - np.cos(5 * w * b + 0.4))
+    product = 0.3 * np.cos(5 * w * a) * np.cos(5 * w * b)
+    two = first + 0.1 * (np.cos(3 * w * a) - np.cos(3 * w * b))
+    symmetric = 0.5 + 0.3 * (np.cos(5 * w * a) + np.cos(5 * w * b))
+    found = difference_shares(np.stack([first, first + product, two, symmetric, np.full((p, p), 0.5)], axis=2))
+    np.testing.assert_allclose(found[4], [1, 1 / (1 + 1 / 4), 9 / 10, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(found[2], [0, 0, 1 / 10, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(np.delete(found, [2, 4], axis=0), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [7, 8, 3, 2])
+def test_the_fit_is_that_of_least_squares(p):
+    grid = np.random.default_rng(p).random((p, p, 5))
+    a, b = (one.ravel() for one in np.mgrid[:p, :p])
+    found = difference_shares(grid)
+    assert found.shape == (p // 2, 5)
+    for k in range(1, p // 2 + 1):
+        w = 2 * np.pi * k / p
+        waves = np.stack([np.ones(p * p), np.cos(w * a) - np.cos(w * b), np.sin(w * a) - np.sin(w * b)], axis=1)
+        for share, values in zip(found[k - 1], grid.reshape(p * p, -1).T, strict=True):
+            rest = values - waves @ np.linalg.lstsq(waves, values, rcond=1e-9)[0]
+            assert share == pytest.approx(1 - rest.var() / values.var(), abs=1e-12)
+
+
+def test_a_weak_preference_among_three_tokens_is_explained_to_nine_tenths():
+    """A softmax of the scores s(a), s(b), 0 is 1/3 + 2/9 s(a) - 1/9 s(b): 1/6 of s(a) - s(b), 1/18 of s(a) + s(b)."""
+    p, k = 53, 5
+    found = found_by(AttentionPatterns(), *with_heads(p, [{k: (0.02, 0.4)}, {}]))
+    assert found["best_fit_frequency"].tolist() == [k, 0]
+    assert found["best_fit_share"][0] == found["fit_share"][k - 1, 0] == pytest.approx(0.9, rel=1e-3)
+    assert not found["fit_share"][:, 1].any()

@@ -12,8 +12,10 @@ from dynascope_fourier.analyzers import EmbeddingFrequencies, NeuronFrequencies
 from dynascope_fourier.distance import DistanceIrrelevance
 from dynascope_fourier.logit_structure import LogitStructure
 from dynascope_fourier.progress_measures import RULES, ProgressMeasures
+from dynascope_modular_addition.ablations import Ablations
 from dynascope_modular_addition.analyzers import NeuronActivations
 from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
+from dynascope_modular_addition.composition import NeuronComposition
 from dynascope_modular_addition.gradient_energy import GradientEnergy
 from dynascope_modular_addition.known_models import (
     quadratic_network,
@@ -25,6 +27,7 @@ from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, Ne
 from dynascope_modular_addition.symmetricity import GradientSymmetricity
 
 EVERY = (
+    Ablations(),
     AttentionFrequencies(),
     AttentionPatterns(),
     DistanceIrrelevance(),
@@ -34,6 +37,7 @@ EVERY = (
     GradientSymmetricity(),
     LogitStructure(),
     NeuronActivations(),
+    NeuronComposition(),
     NeuronFrequencies(),
     NeuronLogitFrequencies(),
     ProgressMeasures(),

@@ -9,7 +9,8 @@ from dynascope_modular_addition.views import VIEWS
 
 VIEW = {view.name: view for view in VIEWS}
 WEIGHTS = "modular_addition.effective_neuron_weights/"
-PATTERN = "modular_addition.attention_patterns/pattern"
+PATTERNS = "modular_addition.attention_patterns/"
+PATTERN = PATTERNS + "pattern"
 SCORES = "modular_addition.attention_frequencies/"
 
 hv.extension("bokeh")
@@ -76,9 +77,18 @@ def test_heads_are_named_with_frequency_and_sign():
         SCORES + "best_frequency": {0: labelled([1, 2, 0], "head")},
         SCORES + "sign": {0: labelled([1, -1, 0], "head")},
     }
-    columns = VIEW["head_frequencies"].columns(MemoryFrame(arrays))
+    view = VIEW["head_frequencies"]
+    columns = view.columns(MemoryFrame(arrays, 0, view.controls()))
     assert columns["best/best"].tolist() == ["+1", "−2", ""]
     assert columns["share/image"][0].tolist() == [[0.9, 0.1], [0.1, 0.9], [0, 0]]
+    fit = {
+        PATTERNS + "fit_share": {0: labelled([[0.3, 0.1, 0], [0.1, 0.959, 0]], "frequency", "head")},
+        PATTERNS + "best_fit_frequency": {0: labelled([1, 2, 0], "head")},
+        PATTERNS + "best_fit_share": {0: labelled([0.3, 0.959, 0], "head")},
+    }
+    columns = view.columns(MemoryFrame(arrays | fit, 0, view.controls(share_of="the attention's variance")))
+    assert columns["best/best"].tolist() == ["1: 30.0%", "2: 95.9%", ""]
+    assert columns["share/image"][0].tolist() == [[0.3, 0.1], [0.1, 0.959], [0, 0]]
 
 
 def test_the_map_of_a_head_is_that_of_the_chosen_one():
@@ -90,10 +100,11 @@ def test_the_map_of_a_head_is_that_of_the_chosen_one():
 
 def test_a_click_on_a_head_chooses_it_and_the_frequency():
     arrays = {SCORES + "share": {0: labelled([[0.9, 0.1], [0.1, 0.9], [0, 0]], "frequency", "head")}}
-    pick = VIEW["head_frequencies"].pick
-    assert pick(MemoryFrame(arrays), 2.8, 1.2) == {"head": 1, "frequency": 3}
+    view = VIEW["head_frequencies"]
+    frame = MemoryFrame(arrays, 0, view.controls())
+    assert view.pick(frame, 2.8, 1.2) == {"head": 1, "frequency": 3}
     for place in ((0.4, 0), (3.6, 0), (1, -0.6), (1, 1.6)):
-        assert pick(MemoryFrame(arrays), *place) == {}
+        assert view.pick(frame, *place) == {}
 
 
 def test_a_click_on_a_point_chooses_its_neuron():
@@ -210,3 +221,77 @@ def test_sparsity_is_that_of_the_chosen_components():
     for gini, expected in (("without the constant", [0.1, 0.3]), ("with the constant", [0.2, 0.4])):
         drawn = view.draw(MemoryFrame(arrays, 0, view.controls(gini=gini)))
         assert [part.dimension_values(1)[0] for part in drawn if isinstance(part, hv.Curve)] == [*expected, 0.5]
+
+
+COMPOSITION = "modular_addition.neuron_composition/"
+
+
+def composed(view, keys=(1, 3), **choices):
+    """Three frequencies at two epochs, of which some are key ones in the end."""
+    waves = {"wave": ["cos", "sin"]}
+    explained = {0: [[0.1, 0.2], [0.3, 0.4], [0.5, np.nan]], 9: [[0.9, 0.8], [0.3, 0.4], [0.7, np.nan]]}
+    flags = np.isin([1, 2, 3], keys).astype(int)
+    arrays = {
+        COMPOSITION + "explained": {at: labelled(one, "frequency", "wave", **waves) for at, one in explained.items()},
+        COMPOSITION + "slope": {at: labelled(np.full((3, 2), 44.6), "frequency", "wave", **waves) for at in explained},
+        COMPOSITION + "wave": {at: labelled(["cos", "sin"], "wave", **waves) for at in explained},
+        **{
+            f"fourier.neuron_frequencies/{name}": {at: labelled(flags, "frequency") for at in explained}
+            for name in ("is_key", "cluster_size", "best_size")
+        },
+    }
+    return MemoryFrame(arrays, 9, view.controls(**choices) if view.controls else None)
+
+
+def test_each_key_frequency_has_a_bar_for_each_wave_of_the_sum():
+    view = VIEW["neuron_composition"]
+    made = composed(view)
+    columns = view.columns(made)
+    assert columns["cos/top"].tolist() == [0.9, 0.7]
+    assert columns["sin/top"].tolist() == [0.8, 0]
+    bars = {part.label: part.dframe() for part in view.draw(made)}
+    assert bars["cos"][["top", "slope", "k"]].values.tolist() == [[0.9, 44.6, 1], [0.7, 44.6, 3]]
+    assert (bars["cos"].right == bars["sin"].left).all()
+    assert view.pick(made, 1.3, 0.2) == {"frequency": 3}
+    assert view.pick(made, 1.6, 0.2) == view.pick(made, -0.7, 0.2) == view.pick(made, 0, 1.1) == {}
+
+
+def test_composition_over_training_is_that_of_the_chosen_wave():
+    view = VIEW["neuron_composition_over_training"]
+    drawn = view.draw(composed(view, wave="sin"))
+    curves = [part for part in drawn if isinstance(part, hv.Curve)]
+    assert [part.label for part in curves] == ["k = 1", "k = 3"]
+    assert curves[0].dimension_values(1).tolist() == [0.2, 0.8]
+
+
+def test_without_a_key_frequency_the_views_of_composition_say_so():
+    for name in ("neuron_composition", "neuron_composition_over_training"):
+        made = composed(VIEW[name], keys=())
+        assert "no key frequency" in str(VIEW[name].draw(made).dimension_values("said")[0])
+        assert not VIEW[name].columns or VIEW[name].columns(made) == {}
+
+
+def test_the_loss_of_each_ablation_is_a_bar_for_each_split():
+    name, view = "modular_addition.ablations/", VIEW["ablated_losses"]
+    axes = {"ablation": ["nothing", "heads zeroed"], "split": ["train", "test", "all"]}
+    loss = {0: [[4.0, 4.0, 4.0], [5.0, 5.0, 5.0]], 9: [[1e-7, np.nan, 1e-7], [20.0, np.nan, 20.0]]}
+    arrays = {
+        name + "loss": {at: labelled(values, "ablation", "split", **axes) for at, values in loss.items()},
+        name + "meaning": {at: labelled(["as it is", "without"], "ablation") for at in loss},
+        **{name + one: {at: labelled(axes[one], one) for at in loss} for one in axes},
+    }
+    for epoch in loss:
+        made = MemoryFrame(arrays, epoch)
+        drawn, columns = view.draw(made), view.columns(made)
+        bars = {part.label: part.dframe() for part in drawn}
+        for key, values in columns.items():
+            split, column = key.split("/")
+            np.testing.assert_array_equal(bars[split][column], values)
+        assert drawn.opts.get("plot").kwargs["xlim"] == (5e-8, 40)
+    assert bars["train"][["right", "ablation", "meaning"]].values.tolist() == [
+        [1e-7, "nothing", "as it is"],
+        [20, "heads zeroed", "without"],
+    ]
+    # A split without pairs has no bar; and the first ablation is the highest.
+    assert (bars["test"].right == bars["test"].left).all()
+    assert bars["all"].top[0] > bars["all"].top[1]

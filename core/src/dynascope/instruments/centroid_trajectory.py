@@ -32,6 +32,10 @@ class CentroidTrajectory(SeriesAnalyzer):
 
     An axis is turned so that its largest coordinate is positive. Where a site has fewer axes, the others are NaN; so is
     all of a site that is constant at the last checkpoint, and the shares of a checkpoint at which it is.
+
+    Parameters:
+        basis: whose principal axes: last, those of the last checkpoint, or pooled, those of all together.
+        components: how many axes.
     """
 
     name = "centroid_trajectory"

@@ -40,6 +40,12 @@ class Hessian(Analyzer):
 
     It takes up to ``steps + draws`` products, each as long as some passes over these rows, and so is measured only
     where it is asked for by name.
+
+    Parameters:
+        steps: the most products that the eigenvalues take.
+        tolerance: share of the larger absolute eigenvalue below which both residuals end the search.
+        draws: vectors of random signs that the trace is the mean over.
+        seed: of the start and of the signs.
     """
 
     name = "hessian"

@@ -30,6 +30,10 @@ class EmbeddingFrequencies(Analyzer):
 
     Key frequencies by this rule are not those by clusters of neurons: see ``fourier.neuron_frequencies``.
 
+    Models of the kind "pizza" show power of W_E at 2k (or p - 2k) beside k: not both are key circles, and which is does
+    not follow from the embedding. Look at the logits: ``fourier.logit_structure``, and ``fourier.clock_pizza`` for each
+    circle by itself.
+
     Parameters:
         key_norm: share of the largest non-constant norm from which a component makes its frequency a key one, as in the
             TransformerLens demo.

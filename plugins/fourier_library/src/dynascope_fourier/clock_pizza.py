@@ -47,6 +47,14 @@ class ClockPizza(Analyzer):
 
     Neurons that a circle does not reach are constant, and may still prefer some classes. What every pair gives a class
     alike is part of ``clock`` and ``pizza``, as published; ``clock_of_pairs`` and ``pizza_of_pairs`` leave it out.
+
+    Models of the kind "pizza" show power of W_E at 2k (or p - 2k) beside k. Both may be among the circles here, and not
+    both are key circles: that does not follow from the embedding without a look at the logits, in
+    ``fourier.logit_structure``. A circle whose logits fit neither algorithm may be such a companion.
+
+    Parameters:
+        circles: how many are looked at, the strongest first.
+        isolation: what a circle is: plane, the plane of one frequency, or components, two principal components.
     """
 
     name = "clock_pizza"

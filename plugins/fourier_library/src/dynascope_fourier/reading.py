@@ -9,7 +9,7 @@ import numpy as np
 from dynascope import CheckpointError, InvalidSetting, Step
 from dynascope.contract import Read
 
-__all__ = ["check_full_grid", "finite", "number_rows", "over_pairs"]
+__all__ = ["check_full_grid", "finite", "in_double", "number_rows", "over_pairs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -48,6 +48,15 @@ def check_full_grid(step: Step) -> None:
             f"{step.batch.shape}{'' if step.batch.shape != (p, p) else ', and other coordinates'}. Use a probe of the "
             "full grid."
         )
+
+
+def in_double(step: Step, read: Read) -> Array:
+    """Return a declared read in its own shape, float64.
+
+    Raises:
+        CheckpointError: it is not finite.
+    """
+    return finite(step[read], read).astype(np.float64)
 
 
 def over_pairs(step: Step, read: Read) -> Array:

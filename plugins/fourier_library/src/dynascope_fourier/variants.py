@@ -53,6 +53,9 @@ class Variants(VariantsAnalyzer):
 
     Whether a solution is a "clock" or a "pizza" needs the symmetricity of gradients too, which is a measure of one
     architecture: only the distance irrelevance is here, and no such kind is derived from it.
+
+    Parameters:
+        grokking_ratio: how many times the epoch at which the train split is learned makes the test split's a late one.
     """
 
     name = "variants"

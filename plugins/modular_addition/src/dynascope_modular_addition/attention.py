@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 
 from dynascope import Analyzer, Output, Step
-from dynascope_fourier import amplitudes_and_phases, frequency_shares, variance_fractions
-from dynascope_fourier.reading import finite, number_rows, over_pairs
+from dynascope_fourier import amplitudes_and_phases, fourier_basis, frequency_shares, variance_fractions
+from dynascope_fourier.reading import finite, in_double, number_rows, over_pairs
+from dynascope_fourier.spectra import frequency_power
 from dynascope_modular_addition.paths import answer_scores
 
-__all__ = ["AttentionFrequencies", "AttentionPatterns"]
+__all__ = ["AttentionFrequencies", "AttentionPatterns", "difference_shares"]
+
+Array = np.ndarray[Any, Any]
 
 BY_FREQUENCY = {"frequency": 1}
+CONSTANT = 1e-9
+"""A head whose variance is below this share of its power is constant up to float32 rounding."""
 
 
 class AttentionPatterns(Analyzer):
@@ -22,12 +27,24 @@ class AttentionPatterns(Analyzer):
 
     The sources are a, b and =, whose attentions sum to 1 on every pair. They are stored packed; the
     mean and the shares are of the attention itself.
+
+    The fit is that of the attention A from = to a by least squares,
+    ``A(a, b) = const + alpha (cos w_k a - cos w_k b) + beta (sin w_k a - sin w_k b)``, for each frequency by itself:
+    a softmax over a and b whose scores are one wave, as far as it is linear. ``fit_share`` is the share of the variance
+    of A over the pairs that it explains, 0 for a constant A; with d(t) the mean of A over the pairs with a = t, less
+    that over the pairs with b = t, and D_k the orthonormal components of d at k, it is
+    ``(p / 2) ||D_k||^2 / sum (A - mean A)^2``. The waves of different frequencies are orthogonal: shares sum to at
+    most 1. They are at most ``fraction``, which counts waves of a plus waves of b and products too.
     """
 
     name = "attention_patterns"
     title = "Attention patterns"
+    version = 2
     description = "Attention of each head from the answer position to each token, over the pairs (a, b)."
-    citation = "Nanda et al. 2023 (arXiv 2301.05217), section 4.2; shares of frequencies as for neurons."
+    citation = (
+        "Nanda et al. 2023 (arXiv 2301.05217), section 4.2, its table 2 for the fit; shares of frequencies as for "
+        "neurons."
+    )
     needs = ("cyclic_group", "one_layer_transformer")
     reads = ("attention_pattern",)
     probe_axes = ("a", "b")
@@ -44,16 +61,57 @@ class AttentionPatterns(Analyzer):
             "share of the variance over the pairs in one frequency",
             BY_FREQUENCY,
         ),
+        "fit_share": Output(
+            ("frequency", "head"),
+            "float32",
+            "1",
+            "share of the variance of the attention to a that the fit by waves of a less waves of b explains",
+            BY_FREQUENCY,
+        ),
+        "best_fit_frequency": Output(
+            ("head",), "int32", "1", "frequency with the largest fit_share; 0 for a constant attention"
+        ),
+        "best_fit_share": Output(("head",), "float32", "1", "that share"),
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
         pattern = over_pairs(step, "attention_pattern")
+        fit = difference_shares(pattern[:, :, :, 0])
+        best = fit.argmax(axis=0)
+        best_share = fit[best, np.arange(fit.shape[1])]
         return {
             "source": np.array(["a", "b", "="]),
             "pattern": pattern.transpose(2, 3, 0, 1),
             "mean": pattern.mean(axis=(0, 1), dtype=np.float64),
             "fraction": variance_fractions(pattern),
+            "fit_share": fit,
+            "best_fit_frequency": np.where(best_share > 0, best + 1, 0).astype(np.int32),
+            "best_fit_share": best_share,
         }
+
+
+def difference_shares(grid: Array) -> Array:
+    """Return the share of each map's variance in the span of ``cos w_k a - cos w_k b`` and ``sin w_k a - sin w_k b``.
+
+    The squared norm of such a wave over the pairs is p^2, and 2 p^2 for the Nyquist frequency of an even p, which has
+    a cosine alone. Its product with a map needs the map's means over a and over b only. A constant map has share 0.
+
+    Args:
+        grid: ``"a b map"``.
+
+    Returns:
+        ``"frequency map"``, float64.
+
+    Source: Nanda et al. 2023, table 2.
+    """
+    p = len(grid)
+    mean = grid.mean(axis=(0, 1), dtype=np.float64)
+    centred = grid - mean
+    total = np.einsum("abn,abn->n", centred, centred)
+    difference = centred.mean(axis=1) - centred.mean(axis=0)
+    explained = frequency_power(np.square(fourier_basis(p) @ difference)) * (p / 2)
+    varies = total > CONSTANT * (total + (p * mean) ** 2)
+    return np.where(varies, np.minimum(explained / np.where(varies, total, 1), 1), 0)
 
 
 class AttentionFrequencies(Analyzer):
@@ -93,7 +151,7 @@ class AttentionFrequencies(Analyzer):
     def analyze(self, step: Step) -> Mapping[str, Any]:
         model = step.context["one_layer_transformer"]
         answer = step["embedding"][model.answer_token] + step["position_embedding"][-1]
-        query, bias, key = (finite(step[read], read).astype(np.float64) for read in ("query", "query_bias", "key"))
+        query, bias, key = (in_double(step, read) for read in ("query", "query_bias", "key"))
         answer = finite(answer, "embedding and position_embedding of =").astype(np.float64)
         score = answer_scores(answer, number_rows(step, "embedding"), query, bias, key, model.n_heads)
         share = frequency_shares(score)

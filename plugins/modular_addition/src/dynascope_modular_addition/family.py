@@ -204,6 +204,7 @@ class ModularAddition1Layer(Family):
             "embedding": Weight("embed.weight"),
             "key": Weight("blocks.0.attn.k.weight"),
             "neuron_input": Weight("blocks.0.mlp.in.weight"),
+            "neuron_input_bias": Weight("blocks.0.mlp.in.bias"),
             "neuron_output": Weight("blocks.0.mlp.out.weight"),
             "neurons": Activation("blocks.0.mlp.hook_post", position=-1),
             "position_embedding": Weight("pos_embed.weight"),

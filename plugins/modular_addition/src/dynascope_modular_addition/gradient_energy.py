@@ -9,7 +9,7 @@ import numpy as np
 
 from dynascope import Analyzer, Gradient, Loss, Output, Step
 from dynascope_fourier import fourier_basis
-from dynascope_fourier.reading import finite, number_rows
+from dynascope_fourier.reading import finite, in_double, number_rows
 from dynascope_fourier.spectra import frequency_power
 from dynascope_modular_addition.paths import answer_scores, neuron_inputs
 
@@ -120,19 +120,16 @@ def _energy(matrix: Array) -> Array:
 def _changes(step: Step) -> dict[str, Array]:
     """Return the gradient at each site as a function of a number or of a class, ``"element feature"``."""
 
-    def weight(name: str) -> Array:
-        return finite(step[name], name).astype(np.float64)
-
     def gradient(name: str) -> Array:
         return finite(step[Gradient(name, OVER)], f"the gradient at {name}").astype(np.float64)
 
     circuit, group = step.context["one_layer_transformer"], step.context["cyclic_group"]
     elements = slice(group.first_token, group.first_token + group.order)
     numbers = number_rows(step, "embedding")
-    answer = weight("embedding")[circuit.answer_token] + weight("position_embedding")[-1]
-    query, bias, key = weight("query"), weight("query_bias"), weight("key")
+    answer = in_double(step, "embedding")[circuit.answer_token] + in_double(step, "position_embedding")[-1]
+    query, bias, key = (in_double(step, read) for read in ("query", "query_bias", "key"))
     attention = finite(step["attention_pattern"], "attention_pattern")[:, :, :-1].mean(axis=(0, 2), dtype=np.float64)
-    value, output, inner = weight("value"), weight("attention_output"), weight("neuron_input")
+    value, output, inner = (in_double(step, read) for read in ("value", "attention_output", "neuron_input"))
     heads = circuit.n_heads
     return {
         "embedding": gradient("embedding")[elements],

@@ -25,27 +25,31 @@ def dynascope_probes() -> Iterable[Probe]:
 
 @hookimpl
 def dynascope_analyzers() -> Iterable[Analyzer]:
-    """Provide activation maps, and what binds to the one-layer transformer: attention, weights, gradients."""
+    """Provide activation maps, and what binds to the one-layer transformer, from its attention to its ablations."""
+    from dynascope_modular_addition.ablations import Ablations
     from dynascope_modular_addition.analyzers import NeuronActivations
     from dynascope_modular_addition.attention import AttentionFrequencies, AttentionPatterns
+    from dynascope_modular_addition.composition import NeuronComposition
     from dynascope_modular_addition.gradient_energy import GradientEnergy
     from dynascope_modular_addition.neuron_weights import EffectiveNeuronWeights, NeuronLogitFrequencies
     from dynascope_modular_addition.symmetricity import GradientSymmetricity
 
     return [
+        Ablations(),
         AttentionFrequencies(),
         AttentionPatterns(),
         EffectiveNeuronWeights(),
         GradientEnergy(),
         GradientSymmetricity(),
         NeuronActivations(),
+        NeuronComposition(),
         NeuronLogitFrequencies(),
     ]
 
 
 @hookimpl
 def dynascope_views() -> Iterable[View]:
-    """Provide the views of neurons, attention, and weights through neurons."""
+    """Provide the views of neurons, attention, weights through neurons, gradients and ablations."""
     from dynascope_modular_addition.views import VIEWS
 
     return VIEWS

@@ -13,12 +13,12 @@ from dynascope_fourier.dominant import KEY_NORM, SPECTRUM, spectrum
 from dynascope_fourier.reading import finite, number_rows
 from dynascope_modular_addition.paths import neuron_inputs
 
-__all__ = ["EffectiveNeuronWeights", "NeuronLogitFrequencies"]
+__all__ = ["EffectiveNeuronWeights", "NeuronLogitFrequencies", "neuron_logits"]
 
 KEY = Stored("fourier.neuron_frequencies/is_key", at="last")
 
 
-def _neuron_logits(step: Step) -> np.ndarray[Any, Any]:
+def neuron_logits(step: Step) -> np.ndarray[Any, Any]:
     """Return W_L = W_out W_U, ``"class neuron"``."""
     return number_rows(step, "unembedding") @ finite(step["neuron_output"], "neuron_output")
 
@@ -61,7 +61,7 @@ class NeuronLogitFrequencies(Analyzer):
     }
 
     def analyze(self, step: Step) -> Mapping[str, Any]:
-        found = spectrum(_neuron_logits(step), self.parameters["key_norm"])
+        found = spectrum(neuron_logits(step), self.parameters["key_norm"])
         power = np.square(found["component_norm"])
         of_key = np.concatenate([[False], step[KEY].astype(bool)])[component_frequencies(len(power))]
         total = power.sum()
@@ -119,7 +119,7 @@ class EffectiveNeuronWeights(Analyzer):
         )
         path = (finite(step[read], read) for read in ("value", "attention_output", "neuron_input"))
         alpha, phi = amplitudes_and_phases(neuron_inputs(number_rows(step, "embedding"), attention, *path))
-        beta, psi = amplitudes_and_phases(_neuron_logits(step))
+        beta, psi = amplitudes_and_phases(neuron_logits(step))
         difference = (2 * phi - psi + np.pi) % (2 * np.pi) - np.pi
         return {
             "input_amplitude": alpha,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dynascope import Analyzer, Output, Step
-from dynascope_fourier.reading import check_full_grid, finite, number_rows
+from dynascope_fourier.reading import check_full_grid, finite, in_double, number_rows
 
 __all__ = ["GradientSymmetricity", "drawn_triples"]
 
@@ -101,22 +101,23 @@ def _gradients(step: Step, a: Array, b: Array, c: Array) -> tuple[Array, Array]:
     """Return the gradients of logit c at the embeddings of a and of b, each ``"triple d"``, float64."""
     circuit = step.context["one_layer_transformer"]
 
-    def weight(name: str) -> Array:
-        return finite(step[name], name).astype(np.float64)
-
     pairs = a * step.context["cyclic_group"].order + b
     attention = finite(step["attention_pattern"][pairs], "attention_pattern").astype(np.float64)  # triple head source
     fires = finite(step["neurons"][pairs], "neurons") > 0
-    number, position, value = number_rows(step, "embedding"), weight("position_embedding"), weight("value")
-    answer = weight("embedding")[circuit.answer_token] + position[2]
-    query = (weight("query") @ answer + weight("query_bias")).reshape(circuit.n_heads, 1, -1)
+    number, position, value = (
+        number_rows(step, "embedding"),
+        in_double(step, "position_embedding"),
+        in_double(step, "value"),
+    )
+    answer = in_double(step, "embedding")[circuit.answer_token] + position[-1]
+    query = (in_double(step, "query") @ answer + in_double(step, "query_bias")).reshape(circuit.n_heads, 1, -1)
     width = query.shape[-1]
     # What a token adds to each head's score is its product with one direction.
-    scoring = (query @ weight("key").reshape(circuit.n_heads, width, -1))[:, 0] / width**0.5  # head d
+    scoring = (query @ in_double(step, "key").reshape(circuit.n_heads, width, -1))[:, 0] / width**0.5  # head d
 
     at_class = number_rows(step, "unembedding")[c]
-    at_stream = at_class + ((at_class @ weight("neuron_output")) * fires) @ weight("neuron_input")
-    at_heads = (at_stream @ weight("attention_output")).reshape(len(c), circuit.n_heads, width)
+    at_stream = at_class + ((at_class @ in_double(step, "neuron_output")) * fires) @ in_double(step, "neuron_input")
+    at_heads = (at_stream @ in_double(step, "attention_output")).reshape(len(c), circuit.n_heads, width)
     sources = (number[a] + position[0], number[b] + position[1], np.broadcast_to(answer, (len(c), len(answer))))
     values = [(source @ value.T).reshape(at_heads.shape) for source in sources]
     at_attention = np.stack([(at_heads * each).sum(axis=2) for each in values], axis=2)

@@ -20,6 +20,9 @@ Array = np.ndarray[Any, Any]
 PATTERN = "modular_addition.attention_patterns/pattern"
 SHARE = "modular_addition.attention_frequencies/share"
 BEST_FREQUENCY = "modular_addition.attention_frequencies/best_frequency"
+FIT_SHARE = "modular_addition.attention_patterns/fit_share"
+BEST_FIT = "modular_addition.attention_patterns/best_fit_frequency"
+BEST_FIT_SHARE = "modular_addition.attention_patterns/best_fit_share"
 SIGN = "modular_addition.attention_frequencies/sign"
 
 
@@ -87,8 +90,28 @@ ATTENTION_PATTERN = View(
 )
 
 
+SCORE, FIT = "the score's power", "the attention's variance"
+
+
+class QuantityChoice(param.Parameterized):
+    """What of a head is taken apart by frequency."""
+
+    share_of = param.Selector(
+        default=SCORE,
+        objects=[SCORE, FIT],
+        doc="power of the score over the numbers, or variance of the attention to a that waves of a less b fit",
+    )
+
+
+def _shares(frame: Frame) -> Any:
+    return frame.read(FIT_SHARE if frame.controls.share_of == FIT else SHARE)
+
+
 def _best(frame: Frame) -> Array:
-    """Return each head's best frequency with its sign."""
+    """Return each head's best frequency, of the score with its sign, of the fit with its share."""
+    if frame.controls.share_of == FIT:
+        best, share = frame.read(BEST_FIT).values, frame.read(BEST_FIT_SHARE).values
+        return np.array([f"{k}: {of:.1%}" if k else "" for k, of in zip(best, share, strict=True)])
     signs = np.where(frame.read(SIGN).values < 0, "−", "+")
     return np.array(
         [f"{sign}{k}" if k else "" for sign, k in zip(signs, frame.read(BEST_FREQUENCY).values, strict=True)]
@@ -96,15 +119,18 @@ def _best(frame: Frame) -> Array:
 
 
 def draw_head_frequencies(frame: Frame) -> Any:
-    """Draw, for each head and frequency, the share of its score's power; beside it the best frequency."""
+    """Draw, for each head and frequency, the share of the score's power, or of the attention's variance.
+
+    Beside it stands the best frequency; for the attention, with the share that the fit at this frequency explains.
+    """
     import holoviews as hv
 
-    share = frame.read(SHARE)
+    share, quantity = _shares(frame), f"share of {frame.controls.share_of}"
     frequency, head = share["frequency"].values, share["head"].values
     image = hv.Image(
         (frequency, head, np.ascontiguousarray(share.values.T)),
         [hv.Dimension("frequency", label="frequency k"), "head"],
-        hv.Dimension("share", label="share of power"),
+        hv.Dimension("share", label=quantity),
         label="share",
         bounds=(0.5, -0.5, len(frequency) + 0.5, len(head) - 0.5),
     )
@@ -114,13 +140,13 @@ def draw_head_frequencies(frame: Frame) -> Any:
         cmap="viridis",
         clim=(0, 1),
         tools=["hover"],
-        hover_tooltips=[("head", "$y{0}"), ("frequency k", "$x{0}"), ("share of power", "@image{0.000}")],
+        hover_tooltips=[("head", "$y{0}"), ("frequency k", "$x{0}"), (quantity, "@image{0.000}")],
         **colour_bar("share"),
     ) * best.opts(
         text_font_size="9pt",
         text_color=GREY,
         text_align="left",
-        xlim=(0.5, 0.5 + 1.12 * len(frequency)),
+        xlim=(0.5, 0.5 + (1.22 if frame.controls.share_of == FIT else 1.12) * len(frequency)),
         ylim=(-0.5, len(head) - 0.5),
         xticks=frequency_ticks(len(frequency)),
         yticks=whole_ticks(0, len(head) - 1),
@@ -131,12 +157,12 @@ def draw_head_frequencies(frame: Frame) -> Any:
 
 def move_head_frequencies(frame: Frame) -> Mapping[str, Any]:
     """Return what changes with the epoch."""
-    return {"share/image": [np.ascontiguousarray(frame.read(SHARE).values.T)], "best/best": _best(frame)}
+    return {"share/image": [np.ascontiguousarray(_shares(frame).values.T)], "best/best": _best(frame)}
 
 
 def pick_head(frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
     """Return the head and the frequency at a point."""
-    share, k, head = frame.read(SHARE), round(x), round(y)
+    share, k, head = _shares(frame), round(x), round(y)
     inside = 1 <= k <= share.sizes["frequency"] and 0 <= head < share.sizes["head"]
     return {"head": int(share["head"].values[head]), "frequency": k} if inside else {}
 
@@ -145,12 +171,14 @@ HEAD_FREQUENCIES = View(
     "head_frequencies",
     "Frequencies of the heads",
     draw_head_frequencies,
-    reads=(SHARE, BEST_FREQUENCY, SIGN),
+    reads=(SHARE, BEST_FREQUENCY, SIGN, FIT_SHARE, BEST_FIT, BEST_FIT_SHARE),
     columns=move_head_frequencies,
     pick=pick_head,
+    controls=QuantityChoice,
     description=(
         "Share of the power of each head's attention score over the number tokens. At the right, its best frequency; "
-        "the sign is relative to the first head with the same one. Click to choose a head and a frequency."
+        "the sign is relative to the first head with the same one. Or the share of the variance of its attention to a "
+        "that waves of a less waves of b explain. Click to choose a head and a frequency."
     ),
 )
 
