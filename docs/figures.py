@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bokeh.core.validation import silence
-from bokeh.core.validation.warnings import FIXED_SIZING_MODE
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
 from PIL import Image
@@ -66,7 +64,6 @@ def draw_views(workspace: Workspace | str | Path, jobs: Iterable[Figure], folder
     opened = workspace if isinstance(workspace, Workspace) else Workspace(Path(workspace))
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    silence(FIXED_SIZING_MODE)  # of figures whose frame is fixed, and whose size follows from it
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

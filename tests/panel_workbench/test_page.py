@@ -4,6 +4,7 @@ import logging
 
 import panel as pn
 import pytest
+from pages import texts
 
 from dynascope import View, Workspace, registry
 from dynascope.plugins import Provided, Registry
@@ -12,14 +13,6 @@ from dynascope_workbench.page import Workbench, workbench
 from dynascope_workbench.session import Session
 
 EPOCHS = [0, 20, 40]
-
-
-def texts(component):
-    """Every text on a page."""
-    found = []
-    for part in component.select():
-        found += [str(value) for value in (getattr(part, "object", None), getattr(part, "title", None)) if value]
-    return " ".join(found)
 
 
 def with_view(view):

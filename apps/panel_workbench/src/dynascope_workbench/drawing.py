@@ -11,6 +11,8 @@ from typing import Any
 
 import holoviews as hv
 import numpy as np
+from bokeh.core.validation import silence
+from bokeh.core.validation.warnings import FIXED_SIZING_MODE
 from bokeh.events import Tap
 from bokeh.models import (
     BoxAnnotation,
@@ -37,6 +39,7 @@ NARROW = 0.06
 PHASE_NAMES = "phases"
 """What the axis is called that names them."""
 
+silence(FIXED_SIZING_MODE)  # of figures whose frame is fixed, and whose size follows from it
 hv.extension("bokeh")
 hv.renderer("bokeh").webgl = False  # for figures of this size canvas is faster, and draws lines without specks
 

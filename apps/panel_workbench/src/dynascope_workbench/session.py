@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from dynascope import InvalidSetting, Registry, Variant, Workspace
-from dynascope.jobs import Jobs
+from dynascope.jobs import Job
 
 __all__ = ["Session", "read_only"]
 
@@ -36,16 +35,7 @@ class Session:
         """Return the variants that are there now, by ``<family>/<name>``."""
         return {f"{variant.family.name}/{variant.name}": variant for variant in self.workspace.variants()}
 
-    @property
-    def jobs(self) -> Jobs:
-        """The jobs of the workspace.
-
-        Raises:
-            InvalidSetting: this server only shows.
-        """
-        return self.workspace.jobs
-
-    def start(self, command: str, arguments: list[str]) -> Any:
+    def start(self, command: str, arguments: list[str]) -> Job:
         """Start a job.
 
         Raises:
