@@ -57,6 +57,7 @@ paper: $(READY) ## Train the run of the paper (an hour on two cores; goes on whe
 	$(BIN)/dynascope init paper
 	$(BIN)/dynascope train modular_addition_1layer --preset nanda --schedule 0:15000:100,15000:40001:500 --workspace paper
 	$(BIN)/dynascope analyze --workspace paper
+	$(BIN)/dynascope analyze --workspace paper -a modular_addition.ablations --epochs 40000
 	$(BIN)/python docs/paper/compare.py paper $(PAPER)
 
 clean: ## Remove what was built; workspaces stay

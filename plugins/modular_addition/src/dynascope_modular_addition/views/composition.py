@@ -9,8 +9,9 @@ import numpy as np
 import param
 
 from dynascope import Frame, View
+from dynascope.pictures import Series, lines_over_training, sentence
 from dynascope.style import GREY, LINES
-from dynascope_fourier.views.style import FREQUENCY_LINES, Series, frequency_lines, lines_over_training, sentence
+from dynascope_fourier.views.style import FREQUENCY_LINES, frequency_lines
 
 __all__ = ["NEURON_COMPOSITION", "NEURON_COMPOSITION_OVER_TRAINING"]
 
