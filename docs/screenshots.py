@@ -25,7 +25,7 @@ def main(workspace: str) -> None:
                 executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
             )
             for theme in ("light", "dark"):
-                page = chromium.new_page(viewport={"width": 1440, "height": 1060}, color_scheme=theme)
+                page = chromium.new_page(viewport={"width": 1440, "height": 1600}, color_scheme=theme)
                 page.goto(address)
                 page.locator(".player output").wait_for()
                 page.wait_for_function("Bokeh.documents[0].is_idle")
