@@ -91,3 +91,17 @@ def test_a_page_leads_to_it_with_a_variant(shared):
 def test_a_server_that_only_shows_has_no_buttons_that_change(shared, monkeypatch):
     monkeypatch.setenv("DYNASCOPE_READ_ONLY", "1")
     assert Analyze(Session(shared, registry())).run.disabled
+
+
+def test_a_server_that_only_shows_does_not_obey_a_hidden_button(workspace, monkeypatch):
+    page = Analyze(Session(workspace, registry()))
+    page.run.clicks += 1
+    (job,) = workspace.jobs.list()
+    until(lambda: job.state == "done", page)
+    monkeypatch.setenv("DYNASCOPE_READ_ONLY", "1")
+    page.jobs.refresh()
+    (row,) = page.jobs._rows.values()
+    assert not row._buttons["remove"].visible
+    row._buttons["remove"].clicks += 1
+    assert "DYNASCOPE_READ_ONLY=1" in row._text.object
+    assert workspace.jobs.list()

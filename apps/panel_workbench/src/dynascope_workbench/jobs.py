@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 
 from dynascope import DynascopeError
 from dynascope.jobs import Job
-from dynascope_workbench.session import Session, read_only
+from dynascope_workbench.session import Session, read_only, refuse_read_only
 
 __all__ = ["JobList"]
 
@@ -120,6 +120,7 @@ class _Row:
     def _do(self, action: Callable[[], Any]) -> None:
         """Do something with the job; what cannot be done is said in its row."""
         try:
+            refuse_read_only()
             action()
         except DynascopeError as error:
             self._text.object = str(error)

@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 from dynascope import InvalidSetting, Registry, Variant, Workspace
 from dynascope.jobs import Job
 
-__all__ = ["Session", "read_only"]
+__all__ = ["Session", "read_only", "refuse_read_only"]
 
 
 def read_only() -> bool:
     """Say whether this server only shows: with ``DYNASCOPE_READ_ONLY=1`` nothing can be started, changed or deleted."""
     return os.environ.get("DYNASCOPE_READ_ONLY", "") not in ("", "0")
+
+
+def refuse_read_only() -> None:
+    """Refuse what starts, changes or deletes something: a hidden button is no lock.
+
+    Raises:
+        InvalidSetting: this server only shows.
+    """
+    if read_only():
+        raise InvalidSetting("This server only shows what is there: it was started with DYNASCOPE_READ_ONLY=1.")
 
 
 @dataclass
@@ -41,6 +51,5 @@ class Session:
         Raises:
             InvalidSetting: this server only shows (``DYNASCOPE_READ_ONLY``).
         """
-        if read_only():
-            raise InvalidSetting("This server only shows what is there: it was started with DYNASCOPE_READ_ONLY=1.")
+        refuse_read_only()
         return self.workspace.jobs.start(command, arguments, folder=self.workspace.path)
