@@ -60,16 +60,17 @@ def test_what_is_missing_is_computed_by_a_job_and_the_table_follows(page, worksp
 
 
 def test_a_job_that_is_cancelled_can_be_continued(page, workspace):
-    page.force.value = True
-    page.run.clicks += 1
-    (job,) = workspace.jobs.list()
+    long = ["modular_addition_1layer", "p=7", "d_model=8", "n_heads=1", "d_head=4", "d_mlp=8", "--epochs", "1000000"]
+    job = page.session.start("train", [*long, "--schedule", "0"])
+    until(lambda: job.progress is not None, page)
     (row,) = page.jobs._rows.values()
     row._buttons["cancel"].clicks += 1
     until(lambda: job.state != "running", page)
     page.jobs.refresh()
     assert (row._state.label, row._buttons["continue"].visible) == ("cancelled", True)
     row._buttons["continue"].clicks += 1
-    until(lambda: job.state == "done", page, 120)
+    assert (job.state, job.attempts) == ("running", 2)
+    until(lambda: job.cancel() != "running", page)
 
 
 def test_a_variant_that_cannot_be_read_is_told_above_the_table(page, workspace):

@@ -110,7 +110,7 @@ class _Row:
         self.refresh()
 
     def _cancel(self) -> None:
-        self._job.cancel(patience=0)
+        self._job.cancel(patience=1)  # one that has just begun cannot be told at once
 
     def _remove(self) -> None:
         from dynascope.jobs import Jobs

@@ -127,6 +127,9 @@ class ProgressMeasures(Analyzer):
         rule = list(self.rules).index(self._rule())
         by_rule = np.stack([step[read] > 0 for read in self.rules.values()])
         key = by_rule[rule]
+        # Rules often agree: what depends on the set is computed once for each set.
+        sets, of_rules = np.unique(by_rule, axis=0, return_inverse=True)
+        chosen = of_rules[rule]
         grid = over_pairs(step, Logits())
         logits = by_sum(grid.reshape(p * p, -1), p)
         labels = _labels_of_sums(by_sum(step[Rows("label")], p))
@@ -135,17 +138,17 @@ class ProgressMeasures(Analyzer):
 
         means = logits.mean(axis=1, dtype=np.float64)
         single, single_3d = sum_projections(means), difference_projections(means)
-        kept = np.tensordot(by_rule.astype(np.float64), single, axes=1)
+        kept = np.tensordot(sets.astype(np.float64), single, axes=1)
         everything, fit = single.sum(axis=0), single_3d[key].sum(axis=0)
         groups = [np.zeros_like(means), everything, fit, single_3d.sum(axis=0), *kept]
         of_split = _means(splits, losses_without(logits, labels, np.concatenate([groups, single, single_3d])))
         plain, excluded_all, excluded_3d, excluded_all_3d = of_split[:, :4].T
-        of_rule, singles, singles_3d = np.split(of_split[:, 4:], [len(by_rule), len(by_rule) + len(key)], axis=1)
+        excluded, singles, singles_3d = np.split(of_split[:, 4:], [len(sets), len(sets) + len(key)], axis=1)
 
         mean = means.mean(axis=0)
         of_sum = splits.sum(axis=2)
         restricted = _means(of_sum, np.stack([cross_entropy(part + mean, labels) for part in kept], axis=1))
-        no_mean, fitted = (cross_entropy(part, labels) for part in (kept[rule], fit))
+        no_mean, fitted = (cross_entropy(part, labels) for part in (kept[chosen], fit))
         two, three = (_grid_losses(part, labels) for part in block_projections(grid, key))
 
         def accuracy(removed: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
@@ -157,13 +160,13 @@ class ProgressMeasures(Analyzer):
             "is_key": key,
             "loss": plain,
             "accuracy": accuracy(),
-            "restricted_loss": restricted[:, rule],
-            "restricted_accuracy": _means(of_sum, (kept[rule] + mean).argmax(axis=1) == labels),
+            "restricted_loss": restricted[:, chosen],
+            "restricted_accuracy": _means(of_sum, (kept[chosen] + mean).argmax(axis=1) == labels),
             "restricted_loss_no_mean": _means(of_sum, no_mean),
             "restricted_loss_2x2": _means(splits, two),
             "restricted_loss_3x3": _means(splits, three),
-            "excluded_loss": of_rule[:, rule],
-            "excluded_accuracy": accuracy(kept[rule]),
+            "excluded_loss": excluded[:, chosen],
+            "excluded_accuracy": accuracy(kept[chosen]),
             "excluded_loss_all": excluded_all,
             "excluded_accuracy_all": accuracy(everything),
             "excluded_loss_single": singles,
@@ -176,8 +179,8 @@ class ProgressMeasures(Analyzer):
             "trig_fit_explained": _explained(fit, logits),
             "key_rule": np.array(list(self.rules)),
             "is_key_by_rule": by_rule,
-            "restricted_loss_by_rule": restricted,
-            "excluded_loss_by_rule": of_rule,
+            "restricted_loss_by_rule": restricted[:, of_rules],
+            "excluded_loss_by_rule": excluded[:, of_rules],
         }
 
     def _rule(self) -> str:
