@@ -158,7 +158,7 @@ def test_epochs_that_no_checkpoint_has(run, workspace):
 
 
 def test_numbers_separated_by_commas_are_a_list(run, workspace):
-    from dynascope.cli.work import parse_settings
+    from dynascope.settings import parse_settings
 
     assert parse_settings(["betas=0.9,0.95", "recipe=nanda"]) == {"betas": [0.9, 0.95], "recipe": "nanda"}
 

@@ -31,7 +31,7 @@ from dynascope.frames import Phase, StoredFrame
 from dynascope.style import GREY
 from dynascope_workbench.tables import TABLE_STYLE
 
-__all__ = ["Drawing"]
+__all__ = ["Drawing", "dress"]
 
 NARROW = 0.06
 """The share of the axis below which a phase is too narrow for its name."""
@@ -76,7 +76,7 @@ class Drawing:
         self._sources = _sources(plot)
         self._lines: list[Span] = []
         for figure in self.root.select({"type": Figure}):
-            _dress(figure)
+            dress(figure)
             if view.series:
                 _add_phases(figure, frame.phases())
                 self._lines.append(_epoch_line(figure, frame.epoch))
@@ -213,7 +213,7 @@ def _breakable(text: str) -> str:
     return escape(text).replace("_", "_<wbr>")
 
 
-def _dress(figure: Any) -> None:
+def dress(figure: Any) -> None:
     """Give every picture the same height and quiet frame, and its card's width unless its frame has a fixed one."""
     if figure.frame_width is None:
         figure.sizing_mode = "stretch_width"

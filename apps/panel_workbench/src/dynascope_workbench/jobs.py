@@ -27,10 +27,13 @@ class JobList:
     Args:
         session: whose workspace's jobs these are.
         ended: called when a job that was running has ended.
+        looked: called at each look, as long as a job is running, and once after.
     """
 
-    def __init__(self, session: Session, ended: Callable[[], None] = lambda: None) -> None:
-        self.session, self._ended = session, ended
+    def __init__(
+        self, session: Session, ended: Callable[[], None] = lambda: None, looked: Callable[[], None] = lambda: None
+    ) -> None:
+        self.session, self._ended, self._looked = session, ended, looked
         self._rows: dict[str, _Row] = {}
         self._running: set[str] = set()
         self._list = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -52,6 +55,8 @@ class JobList:
         running = {name for name, row in self._rows.items() if row.refresh() == "running"}
         if self._running - running:
             self._ended()
+        if self._running | running:
+            self._looked()
         self._running = running
 
 

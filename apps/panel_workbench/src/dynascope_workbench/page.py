@@ -17,6 +17,7 @@ from dynascope_workbench.analyze import Analyze
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.plugins import Plugins
 from dynascope_workbench.session import Session
+from dynascope_workbench.train import Train
 
 __all__ = ["PAGES", "Workbench", "workbench"]
 
@@ -27,7 +28,7 @@ THEME = {
     "palette": {"primary": {"main": "#0072b2"}},
     "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
 }
-PAGES: Mapping[str, type] = {"explore": Explore, "analyze": Analyze, "plugins": Plugins}
+PAGES: Mapping[str, type] = {"explore": Explore, "train": Train, "analyze": Analyze, "plugins": Plugins}
 """The pages by the name that the address gives them, in the order of their tabs.
 
 Each is made when it is first opened, from the session; ``title`` is on its tab, ``panel()`` its content. One with

@@ -8,10 +8,11 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dynascope.cli.tables import say
-from dynascope.cli.work import console, parse_settings, picked_epochs
+from dynascope.cli.work import console, picked_epochs
 from dynascope.exchange.exporting import export_variant
 from dynascope.exchange.importing import import_run
 from dynascope.jobs.progress import report
+from dynascope.settings import parse_settings
 from dynascope.store.workspace import Workspace
 
 __all__ = ["export", "import_path"]

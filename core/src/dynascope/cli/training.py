@@ -16,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.numpy import save
 
 from dynascope.cli.tables import say
-from dynascope.cli.work import console, parse_settings
+from dynascope.cli.work import console
 from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
 from dynascope.executors import Where
 from dynascope.jobs.command import to_continue
 from dynascope.jobs.progress import command_to_continue, report
+from dynascope.settings import parse_settings
 from dynascope.store.atomic import publish
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace

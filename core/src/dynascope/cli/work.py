@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -31,34 +29,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
 
-__all__ = ["analyze", "console", "parse_bytes", "parse_settings", "picked_epochs", "status"]
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return ``KEY=VALUE`` pairs as a mapping; a value that is JSON is read as such, any other is text.
-
-    Raises:
-        InvalidSetting: a pair without ``=``, or a key given twice.
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise InvalidSetting(f"Settings are written KEY=VALUE, like p=53; found {pair!r}.")
-        if key in settings:
-            raise InvalidSetting(f"Setting {key!r} is given twice.")
-        settings[key] = _value(text)
-    return settings
-
-
-def _value(text: str) -> Any:
-    """Read JSON, numbers separated by commas, or text."""
-    for attempt in (text, f"[{text}]"):
-        try:
-            return json.loads(attempt)
-        except json.JSONDecodeError:
-            continue
-    return text
+__all__ = ["analyze", "console", "parse_bytes", "picked_epochs", "status"]
 
 
 def analyze(
