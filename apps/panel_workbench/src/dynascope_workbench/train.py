@@ -145,14 +145,8 @@ class Train:
     def _experience(self, variant: Variant) -> str:
         """Say what a training of the same size took here, if there is one."""
         for other in self.session.workspace.variants(variant.family.name):
-            same = other.config.architecture == variant.config.architecture
             seconds, reached = float(other.metadata.get("seconds") or 0), int(other.metadata.get("epoch") or 0)
-            if (
-                same
-                and seconds
-                and reached
-                and getattr(other.config.parameters, "p", 0) == getattr(variant.config.parameters, "p", 0)
-            ):
+            if seconds and reached and _size_of(other) == _size_of(variant):
                 minutes = seconds / reached * variant.config.training.epochs / 60
                 return f"About {minutes:,.1f} minutes, by what {other.name} took."
         return ""
@@ -199,6 +193,13 @@ def _when_locked(change: Callable[[], None]) -> None:
         change()
     else:
         document.add_next_tick_callback(change)
+
+
+def _size_of(variant: Variant) -> dict[str, Any]:
+    """Return what decides how long an epoch takes: what the model is and what it learns, but for random draws."""
+    config = variant.config
+    settings = {**config.parameters.model_dump(), **config.architecture.model_dump()}
+    return {name: value for name, value in settings.items() if name not in variant.family.base.draws}
 
 
 def _written(value: Any) -> str:
