@@ -58,7 +58,7 @@ paper: $(READY) ## Train the run of the paper (an hour on two cores; goes on whe
 	$(BIN)/dynascope train modular_addition_1layer --preset nanda --schedule 0:15000:100,15000:40001:500 --workspace paper
 	$(BIN)/dynascope analyze --workspace paper
 	$(BIN)/dynascope analyze --workspace paper -a modular_addition.ablations --epochs 40000
-	$(BIN)/python docs/paper/compare.py paper $(PAPER)
+	$(BIN)/python docs/paper.py paper $(PAPER)
 
 clean: ## Remove what was built; workspaces stay
 	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache

@@ -13,12 +13,10 @@ import numpy as np
 
 __all__ = [
     "BAR_COLOUR",
-    "EXCLUDED_COLOUR",
     "GREY",
     "LINES",
     "MOST_PIXELS",
     "MOST_TICKS",
-    "RESTRICTED_COLOUR",
     "TEST_COLOUR",
     "TRAIN_COLOUR",
     "colour_bar",
@@ -37,8 +35,6 @@ Array = np.ndarray[Any, Any]
 BAR_COLOUR = "#0072b2"
 TRAIN_COLOUR = "#0072b2"
 TEST_COLOUR = "#d55e00"
-RESTRICTED_COLOUR = "#009e73"
-EXCLUDED_COLOUR = "#cc79a7"
 GREY = "#8a8a8a"
 """Readable on white and on black."""
 

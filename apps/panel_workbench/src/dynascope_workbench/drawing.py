@@ -29,7 +29,7 @@ from bokeh.plotting import figure as Figure
 from dynascope import ArtifactError, View
 from dynascope.frames import Phase, StoredFrame
 from dynascope.style import GREY
-from dynascope_workbench.tables import TABLE_STYLE
+from dynascope_workbench.tables import TABLE_STYLE, html_of
 
 __all__ = ["Drawing", "dress"]
 
@@ -193,13 +193,9 @@ def _epoch_line(figure: Any, epoch: int) -> Span:
 def _html(table: DataTable) -> str:
     """Return a table as HTML; what is no number is a dash."""
     columns = [np.asarray(table.source.data[column.field]) for column in table.columns]
-    classes = [' class="number"' if values.dtype.kind in "iuf" else "" for values in columns]
-    heads = "".join(f"<th{kind}>{escape(column.title)}</th>" for column, kind in zip(table.columns, classes))
-    rows = (
-        "".join(f"<td{kind}>{_breakable(_written(value))}</td>" for value, kind in zip(row, classes))
-        for row in zip(*columns)
-    )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
+    numbers = [index for index, values in enumerate(columns) if values.dtype.kind in "iuf"]
+    rows = ([_written(value) for value in row] for row in zip(*columns))
+    return html_of([column.title for column in table.columns], rows, numbers, _breakable)
 
 
 def _written(value: Any) -> str:

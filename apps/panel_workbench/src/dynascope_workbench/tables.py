@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
 from typing import Any
 
 import panel as pn
 
-__all__ = ["TABLE_STYLE", "html_table"]
+__all__ = ["TABLE_STYLE", "html_of", "html_table"]
 
 TABLE_STYLE = """
 :host { color: inherit; font-size: 13px; overflow: auto; }
@@ -21,13 +21,30 @@ th { font-weight: 600; white-space: nowrap; }
 """A table takes the colours of the page, light or dark."""
 
 
+def html_of(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: Collection[int] = (),
+    written: Callable[[str], str] = escape,
+) -> str:
+    """Return a table as HTML.
+
+    Args:
+        titles: of the columns.
+        rows: the cells of each row.
+        numbers: the columns that hold numbers: they stand at the right.
+        written: makes HTML of the text of a cell.
+    """
+    kinds = [' class="number"' if index in numbers else "" for index in range(len(titles))]
+
+    def row(tag: str, cells: Iterable[str]) -> str:
+        found = "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+        return f"<tr>{found}</tr>"
+
+    body = "".join(row("td", map(written, cells)) for cells in rows)
+    return f"<table><thead>{row('th', map(escape, titles))}</thead><tbody>{body}</tbody></table>"
+
+
 def html_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     """Return a table; what stands in it is text, and never markup."""
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    return pn.pane.HTML(
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
-        stylesheets=[TABLE_STYLE],
-        sizing_mode="stretch_width",
-        margin=(4, 8),
-    )
+    return pn.pane.HTML(html_of(titles, rows), stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", margin=(4, 8))

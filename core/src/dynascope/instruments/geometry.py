@@ -32,8 +32,8 @@ class RepresentationGeometry(Analyzer):
     Where every row has the same activation, up to ``constant_share`` of its power, the site is constant: what
     rounding leaves of variance there says nothing, and all but the centroids is NaN.
 
-    The stream of one-layer modular addition before attention is constant at ``=``. Where every class has one row, radii
-    are 0, and ratios over them infinite.
+    A stream before attention is constant at a position whose token is always the same. Where every class has one row,
+    radii are 0, and ratios over them infinite.
 
     Parameters:
         constant_share: share of the power up to which the variance of a site is rounding.

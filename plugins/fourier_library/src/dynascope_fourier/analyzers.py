@@ -43,7 +43,7 @@ class EmbeddingFrequencies(Analyzer):
     title = "Dominant embedding frequencies"
     description = "Norm over the model dimension of each Fourier component of the embedding of the number tokens."
     citation = "Nanda et al. 2023, section 4.1; the Gini coefficient as in section 5.1."
-    version = 2
+    version = 3
     needs = ("cyclic_group",)
     reads = ("embedding",)
     parameters = {"key_norm": KEY_NORM}

@@ -47,6 +47,7 @@ class ClassCircles(Analyzer):
     citation = (
         "The planes after Nanda et al. 2023 (arXiv 2301.05217), section 4; the circle by least squares: Kasa 1976."
     )
+    version = 2
     needs = ("cyclic_group",)
     reads = (SITE, CLASS, CENTROID, CONSTANT)
     outputs = {

@@ -11,7 +11,7 @@ from dynascope import Analyzer, ForwardPass, InvalidSetting, Output, Step
 from dynascope_fourier.addition import by_sum
 from dynascope_fourier.basis import component_frequencies, fourier_basis
 from dynascope_fourier.reading import check_full_grid, finite, number_rows
-from dynascope_fourier.spectra import CONSTANT
+from dynascope_fourier.spectra import CONSTANT, frequency_power
 
 __all__ = ["ClockPizza", "algorithm_shares", "component_circularity"]
 
@@ -164,18 +164,18 @@ def frequency_circles(centred: Array, count: int) -> Iterator[Array]:
     p = len(centred)
     basis, of = fourier_basis(p), component_frequencies(p)
     component = basis @ centred
-    power = np.bincount(of, weights=np.sum(component**2, axis=1))
-    for k in np.argsort(-power[1:], kind="stable")[:count] + 1:
-        if power[k] > ROUNDING**2 * power.sum():
-            yield basis[of == k].T @ component[of == k]
+    power = frequency_power(np.sum(component**2, axis=1))
+    for index in np.argsort(-power, kind="stable")[:count]:
+        if power[index] > ROUNDING**2 * power.sum():
+            mine = of == index + 1
+            yield basis[mine].T @ component[mine]
 
 
 def strongest_frequency(circle: Array) -> tuple[int, float]:
     """Return the frequency with the most power, and its share of it."""
-    p = len(circle)
-    power = np.bincount(component_frequencies(p), weights=np.sum((fourier_basis(p) @ circle) ** 2, axis=1))
-    k = int(power[1:].argmax()) + 1
-    return k, float(power[k] / power.sum())
+    power = frequency_power(np.sum((fourier_basis(len(circle)) @ circle) ** 2, axis=1))
+    strongest = int(power.argmax())
+    return strongest + 1, float(power[strongest] / power.sum())
 
 
 def component_circularity(component: Array) -> tuple[float, int]:

@@ -67,6 +67,7 @@ class Phases(SeriesAnalyzer):
         "The phases are those of Nanda et al. 2023 (arXiv 2301.05217), section 5.2, who set them by eye; the "
         "rules are those that a public replication registered before it looked."
     )
+    version = 2
     reads = (MILESTONE, *OF_MILESTONES.values(), *EXCLUDED.values(), SPLIT, KEY)
     parameters = {"excluded": "all", "rise": 2.0}
     outputs = {

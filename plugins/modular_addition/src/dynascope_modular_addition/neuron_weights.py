@@ -47,6 +47,7 @@ class NeuronLogitFrequencies(Analyzer):
         "Nanda et al. 2023 (arXiv 2301.05217), section 4.1 and equation 2, and appendix C.2 for key frequencies, with "
         "a threshold of ours; Gini coefficient as in section 5.1."
     )
+    version = 2
     needs = ("cyclic_group", "one_layer_transformer")
     reads = ("neuron_output", "unembedding", KEY)
     parameters = {"key_norm": KEY_NORM}
@@ -85,6 +86,7 @@ class EffectiveNeuronWeights(Analyzer):
     title = "Effective neuron weights"
     description = "Amplitude and phase, by frequency, of each neuron's weights on the path from numbers to logits."
     citation = "He et al. 2026 (arXiv 2602.16849), for networks whose tokens reach the neurons directly."
+    version = 2
     needs = ("cyclic_group", "one_layer_transformer")
     reads = (
         "embedding",

@@ -8,12 +8,13 @@ import param
 
 from dynascope import Frame, View
 from dynascope.pictures import Series, lines_over_training
-from dynascope.style import EXCLUDED_COLOUR, GREY, RESTRICTED_COLOUR, TEST_COLOUR, TRAIN_COLOUR
+from dynascope.style import GREY, TEST_COLOUR, TRAIN_COLOUR
 from dynascope_fourier.views.style import FREQUENCY_LINES, frequency_lines
 
 __all__ = ["EXCLUDED_BY_FREQUENCY", "PROGRESS_LOSSES"]
 
 ANALYZER = "fourier.progress_measures"
+RESTRICTED_COLOUR, EXCLUDED_COLOUR = "#009e73", "#cc79a7"
 RESTRICTED = {
     "as published": ("restricted_loss", "restricted"),
     "without the mean": ("restricted_loss_no_mean", "restricted, without the mean"),

@@ -1,6 +1,6 @@
 """The run of Nanda et al. 2023 (arXiv 2301.05217) beside ours: what `make paper` writes into docs/paper.
 
-    python docs/paper/compare.py WORKSPACE [--digitised FOLDER]
+    python docs/paper.py WORKSPACE [--digitised FOLDER]
 
 The workspace holds `dynascope train modular_addition_1layer --preset nanda`, as far as it has been trained, analysed.
 With a folder of the paper's curves read off its figures (CSV files with the columns series, epoch, value), the whole
@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from figures import Figure, draw_views
 
 import dynascope
 from dynascope import Variant
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-from figures import Figure, draw_views  # noqa: E402
+DOCS = Path(__file__).parent
 
 NEVER = "not reached"
 NOT_YET = "—"
@@ -301,7 +299,7 @@ def main() -> None:
     arguments = parser.parse_args()
     (variant,) = dynascope.open(arguments.workspace).variants()
     run = Run(variant)
-    (HERE / "table.md").write_text(table(run))
+    (DOCS / "paper" / "table.md").write_text(table(run))
     print(table(run))
     common = sorted(set(run.key_frequencies()) & set(KEY))
     print(f"{len(common)} of the paper's five key frequencies: {', '.join(map(str, common))}.")
@@ -310,7 +308,7 @@ def main() -> None:
     if arguments.digitised is not None:
         print(f"log test loss up to epoch {EARLY:,}: within {deviations(run, arguments.digitised):.2%} of the figure.")
     figures = [Figure(name, variant.name, view, run.epoch, controls) for name, view, controls in FIGURES]
-    draw_views(arguments.workspace, figures, HERE.parent / "images" / "paper")
+    draw_views(arguments.workspace, figures, DOCS / "images" / "paper")
 
 
 if __name__ == "__main__":
