@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from concurrent.futures import BrokenExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,9 +101,9 @@ def children():
     """The worker processes of this one, but for the resource tracker of multiprocessing."""
     found = []
     for task in Path(f"/proc/{os.getpid()}/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(int(pid))
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since it was listed
+            of_task = (task / "children").read_text().split()
+            found += [int(pid) for pid in of_task if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     return found
 
 
