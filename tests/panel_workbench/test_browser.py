@@ -1,23 +1,14 @@
 """The served workbench in Chromium."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from browser import ARGUMENTS, CHROMIUM, MARKS, ROOT, open_page, served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-ROOT = Path(__file__).parents[2]
-
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-if CHROMIUM is None and not os.environ.get("DYNASCOPE_REQUIRE_BROWSER"):
-    pytestmark.append(pytest.mark.skip(reason="Chromium is not installed (apt-get install chromium)"))
+pytestmark = MARKS
 
 FRAGILE = """
 from dynascope import View, hookimpl
@@ -32,38 +23,6 @@ def draw(frame):
 def dynascope_views():
     return [View("fragile", "Fragile", draw, reads=("metrics",), columns=lambda frame: draw(frame) and {})]
 """
-
-
-@pytest.fixture(scope="module")
-def playwright():
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def browser(playwright):
-    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-    yield chromium
-    chromium.close()
-
-
-@pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 1440, "height": 1500})
-    yield context.new_page()
-    context.close()
-
-
-def served(command, log, **environment):
-    """Start a server and return it with its address, once it says that it listens."""
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=log, text=True
-    )
-    for line in process.stdout:
-        found = re.search(r"http://\S+/panel_workbench", line)
-        if found:
-            return process, found[0]
-    raise AssertionError(f"the server ended: {Path(log.name).read_text()}")
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +48,7 @@ VIEWS = "training.losses,fourier.embedding_spectrum,fourier.neuron_clusters,modu
 @pytest.fixture
 def workbench(page, address):
     """A tab with the workbench and these views; in the end its console must hold no error."""
-    problems = []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{address}?views={VIEWS}")
-    page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=60_000)
+    problems = open_page(page, f"{address}?views={VIEWS}")
     label(page).wait_for()
     yield page
     assert problems == []

@@ -1,0 +1,40 @@
+"""Driving the served workbench in Chromium: a server, a tab, and what is to be seen in it."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+ROOT = Path(__file__).parents[1]
+
+MARKS = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+"""``pytestmark`` of a module of such tests: they run one after the other, and not at all without Chromium."""
+if CHROMIUM is None and not os.environ.get("DYNASCOPE_REQUIRE_BROWSER"):
+    MARKS.append(pytest.mark.skip(reason="Chromium is not installed (apt-get install chromium)"))
+
+
+def served(command, log, **environment):
+    """Start a server and return it with its address, once it says that it listens."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=log, text=True
+    )
+    for line in process.stdout:
+        found = re.search(r"http://\S+/panel_workbench", line)
+        if found:
+            return process, found[0]
+    raise AssertionError(f"the server ended: {Path(log.name).read_text()}")
+
+
+def open_page(page, address):
+    """Open an address; return a list that fills with the errors of the browser's console."""
+    problems = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(address)
+    page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=60_000)
+    return problems
