@@ -1,4 +1,4 @@
-"""What the page Explore does with what is chosen, with two epochs, with reports, links and what is computed meanwhile."""
+"""What Explore does with what is chosen, with two epochs, reports, links, and what is computed meanwhile."""
 
 import shutil
 
@@ -9,6 +9,7 @@ from pages import button, texts
 from panel.io.location import Location
 
 from dynascope import InvalidSetting, Workspace, registry
+from dynascope.style import SELECTED_COLOUR
 from dynascope_workbench.cursor import DIFFERENCE, ONE, SIDE_BY_SIDE
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.marks import CHOSEN
@@ -41,8 +42,9 @@ def card_of(page, name):
 
 def bands(card):
     """The bands that are seen in a card's picture, as (left, right, bottom, top)."""
-    found = card.drawing.root.select({"type": BoxAnnotation})
-    return [(band.left, band.right, band.bottom, band.top) for band in found if band.visible and band.fill_alpha == 0.1]
+    found = [band for band in card.drawing.root.select({"type": BoxAnnotation}) if band.visible]
+    sides = [(band.left, band.right, band.bottom, band.top) for band in found if band.line_color == SELECTED_COLOUR]
+    return [tuple(side if isinstance(side, float) else None for side in each) for each in sides]
 
 
 def marked(card):
@@ -87,8 +89,8 @@ def test_a_pair_is_chosen_in_a_map_and_marked_in_it(page):
 def test_a_number_that_is_set_in_a_card_is_chosen_in_all(page):
     card_of(page, MAP).controls.neuron = 5
     assert page.cursor.chosen == {"neuron": 5}
-    assert "neuron 5" in " ".join(part.label for part in page._chips.select() if hasattr(part, "clicks"))
-    button(page._chips, "Let go of neuron 5").clicks += 1
+    assert "neuron 5" in " ".join(part.label for part in page.choices.panel.select() if hasattr(part, "clicks"))
+    button(page.choices.panel, "Let go of neuron 5").clicks += 1
     assert page.cursor.chosen == {}
 
 
@@ -99,7 +101,7 @@ def test_two_epochs_are_drawn_beside_each_other_and_moved(page):
     card = card_of(page, BARS)
     assert "A · epoch 0" in texts(card.panel) and "B · epoch 40" in texts(card.panel)
     page.cursor.other = 1
-    shares = [list(drawing._sources.values())[0].data["share"] for drawing in card.drawings]
+    shares = [next(iter(drawing._sources.values())).data["share"] for drawing in card.drawings]
     for epoch, share in zip((0, 20), shares, strict=True):
         np.testing.assert_allclose(share, card.frame.read("fourier.embedding_frequencies/power_share", epoch).values)
     assert "B · epoch 20" in texts(card.panel)
@@ -128,7 +130,7 @@ def test_the_difference_is_the_second_epoch_less_the_first(page):
 
 
 def test_a_report_keeps_views_and_settings_for_any_variant(page, workspace):
-    page.views.value = [BARS, MAP]
+    page.board.chooser.value = [BARS, MAP]
     card_of(page, MAP).controls.neuron = 9
     page.reports._ask()
     page.reports._name.value_input = "My look"
@@ -139,10 +141,10 @@ def test_a_report_keeps_views_and_settings_for_any_variant(page, workspace):
     again = Explore(Session(workspace, registry()))
     again.cursor.variant = sorted(again._variants)[1]
     assert again.reports.open("My look")
-    assert again.views.value == [BARS, MAP]
+    assert again.board.chooser.value == [BARS, MAP]
     assert card_of(again, MAP).controls.neuron == 9
     again.reports.choice.value = "usual views"
-    assert again.views.value == list(again.variant.family.base.default_views)
+    assert again.board.chooser.value == list(again.variant.family.base.default_views)
 
 
 @pytest.mark.parametrize("name", ["", "../../etc", "a/b", ".hidden", "x" * 65])
@@ -157,7 +159,7 @@ def test_a_name_that_cannot_be_a_files_is_refused(page, workspace, name):
 def test_the_address_restores_the_page(page, workspace):
     location = Location()
     page.follow_address(location)
-    page.views.value = [MAP, BARS]
+    page.board.chooser.value = [MAP, BARS]
     card_of(page, MAP).controls.colours = "of this epoch"
     page.choose({"neuron": 4, "a": 2})
     page.cursor.index, page.cursor.mode, page.cursor.other = 0, DIFFERENCE, 1
@@ -181,18 +183,21 @@ def test_an_address_that_makes_no_sense_is_the_usual_page(workspace):
 
 def test_an_epoch_that_was_not_saved_can_be_made(page):
     page.player.wanted = 33
-    assert "Epoch 33 was not saved" in texts(page._notes)
-    button(page._notes, "Make epoch 33 by replay").clicks += 1
+    assert "Epoch 33 was not saved" in texts(page.any_epoch.panel)
+    button(page.any_epoch.panel, "Make epoch 33 by replay").clicks += 1
     probe = page.variant.family.probe
     assert page.session.started == [("checkpoints add", [page.cursor.variant, "33", "--analyze", "--probe", probe])]
     page.player.wanted = 41
-    assert "Training ended at 40" in texts(page._notes) and button(page._notes, "Make epoch 41 by replay") is None
+    assert (
+        "Training ended at 40" in texts(page.any_epoch.panel)
+        and button(page.any_epoch.panel, "Make epoch 41 by replay") is None
+    )
     page.player.wanted = None
-    assert texts(page._notes) == ""
+    assert texts(page.any_epoch.panel) == ""
 
 
 def test_what_is_missing_is_computed_by_a_click(page):
-    page.views.value = ["general.answers"]
+    page.board.chooser.value = ["general.answers"]
     button(card_of(page, "general.answers").panel, "Compute").clicks += 1
     analyzers = ["general.input_trace"]
     words = [word for name in analyzers for word in ("--analyzer", name)]
@@ -201,10 +206,10 @@ def test_what_is_missing_is_computed_by_a_click(page):
 
 def test_the_list_of_views_says_what_each_needs(page):
     page._show_chooser()
-    rows = {row["id"]: row for row in page.views.entries}
+    rows = {row["id"]: row for row in page.board.chooser.entries}
     assert (rows[BARS]["state"], rows[BARS]["computable"]) == ("", False)
     assert (rows["general.answers"]["state"], rows["general.answers"]["computable"]) == ("missing", True)
-    page.views.compute = {"id": "general.answers", "number": 1}
+    page.board.chooser.compute = {"id": "general.answers", "number": 1}
     assert page.session.started[0][0] == "analyze"
 
 
@@ -232,7 +237,7 @@ def test_a_card_alone_fills_the_window_and_comes_back(page):
     card = card_of(page, BARS)
     page.expand(card)
     assert page.cards == [card]
-    assert [one.panel.visible for one in page._cards.values()].count(True) == 1
+    assert [one.panel.visible for one in page.board._cards.values()].count(True) == 1
     assert card.drawing.figures[0].height == 750
     page.cursor.index = 0
     page.player.escaped += 1

@@ -56,9 +56,9 @@ def test_at_first_the_views_that_the_family_names_are_shown_and_others_can_be_ch
     page = Explore(Session(workspace, registry()))
     assert [card.provided.id for card in page.cards] == list(page.variant.family.base.default_views)
     page.panel()
-    page.views.value = ["training.losses", "modular_addition.neuron_map"]
-    assert [card.provided.id for card in page.cards] == page.views.value
-    assert len(page._grid) == 2
+    page.board.chooser.value = ["training.losses", "modular_addition.neuron_map"]
+    assert [card.provided.id for card in page.cards] == page.board.chooser.value
+    assert len(page.board.grid) == 2
     page.player.index = 1
     assert card_of(page, "losses").drawing._lines[0].location == 20
 
@@ -237,10 +237,10 @@ def test_the_address_names_variant_epoch_and_views(workspace):
     assert (page.cursor.variant, page.cursor.epoch) == (names[1], 20)
     page.player.index = 0
     assert {name: location.query_params[name] for name in ("variant", "epoch")} == {"variant": names[1], "epoch": 0}
-    page.views.value = ["training.losses", "modular_addition.neuron_map"]
+    page.board.chooser.value = ["training.losses", "modular_addition.neuron_map"]
     again = Explore(Session(workspace, registry()))
     again.follow_address(Location(search=location.search))
-    assert [card.provided.id for card in again.cards] == page.views.value
+    assert [card.provided.id for card in again.cards] == page.board.chooser.value
     assert (again.cursor.variant, again.cursor.epoch) == (names[1], 0)
     other = Explore(Session(workspace, registry()))
     other.follow_address(Location(search="?variant=../../etc&epoch=x&views=../../etc"))

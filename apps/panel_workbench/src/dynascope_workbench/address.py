@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
-__all__ = ["chosen_in", "chosen_text", "settings_in", "settings_text", "whole_number"]
+import panel as pn
+
+__all__ = ["Address", "chosen_in", "chosen_text", "settings_in", "settings_text", "whole_number"]
 
 Settings = Mapping[str, Mapping[str, Any]]
+WRITE_MS = 300
+"""How long the address may lag behind: a browser counts how often it is changed."""
+
+
+class Address:
+    """Keeps the state of a page in the address of its tab.
+
+    Args:
+        location: the address.
+        state: returns the state; what is None is left out.
+    """
+
+    def __init__(self, location: Any, state: Callable[[], Mapping[str, Any]]) -> None:
+        self._location, self._state = location, state
+        self._document = pn.state.curdoc
+        self._waiting = False
+
+    def write(self) -> None:
+        """Write the state soon; at once where there is no browser."""
+        if self._document is None or self._document.session_context is None:
+            self._write()
+        elif not self._waiting:
+            self._waiting = True
+            self._document.add_timeout_callback(self._write, WRITE_MS)
+
+    def _write(self) -> None:
+        self._waiting = False
+        state = self._state()
+        kept = {name: value for name, value in self._location.query_params.items() if name not in state}
+        self._location.search = "?" + urlencode(kept | {name: one for name, one in state.items() if one is not None})
 
 
 def chosen_text(chosen: Mapping[str, int | str]) -> str:

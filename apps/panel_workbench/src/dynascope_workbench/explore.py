@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -14,35 +14,25 @@ from panel.io import hold
 
 from dynascope import DynascopeError, Variant
 from dynascope.frames import events_of, phases_of
-from dynascope_workbench.address import chosen_in, chosen_text, settings_in, settings_text, whole_number
+from dynascope_workbench.address import Address, chosen_in, chosen_text, settings_in, settings_text, whole_number
+from dynascope_workbench.any_epoch import AnyEpoch
+from dynascope_workbench.board import Board
 from dynascope_workbench.card import Host, ViewCard
-from dynascope_workbench.chooser import ViewChooser
+from dynascope_workbench.choices import Choices
 from dynascope_workbench.cursor import ONE, SIDE_BY_SIDE, Cursor, nearest
 from dynascope_workbench.freshness import Freshness, analyzers_of
 from dynascope_workbench.player import EpochPlayer
 from dynascope_workbench.reports import ReportBar
 from dynascope_workbench.saver import Saver
-from dynascope_workbench.session import Session, read_only, when_locked
+from dynascope_workbench.session import Session, when_locked
 
 __all__ = ["Explore"]
 
 FOLLOWED = ("variant", "probe", "index", "other", "mode", "chosen")
 ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
 STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
-GRID = """
-:host {
-  display: grid !important;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 600px), 1fr));
-  gap: 14px;
-  align-items: start;
-}
-"""
-"""As many columns as there is room for."""
-WIDE, NARROW = {"grid-column": "1 / -1"}, {"grid-column": "auto"}
 LOOK_MS = 1_500
 """How often the page looks whether something was computed or trained."""
-WRITE_MS = 300
-"""How long the address may lag behind."""
 AROUND = 250
 """What stands above and below a picture that fills the window, px."""
 
@@ -56,8 +46,7 @@ class Explore(Host):
 
     Attributes:
         cursor: what the views follow.
-        views: the list in which they are chosen.
-        cards: the views that are shown, in order.
+        board: the cards, and the list in which views are chosen.
         freshness: what is stale and missing of the variant, as far as it was looked at.
     """
 
@@ -68,26 +57,23 @@ class Explore(Host):
         self.cursor = Cursor()
         self.freshness = Freshness()
         self._variants = session.variants()
-        entries = sorted(session.plugins.all("views").values(), key=lambda entry: (not entry.item.series, entry.id))
-        self._entries = {entry.id: entry for entry in entries}
-        self._cards: dict[str, ViewCard] = {}
-        self._settings: dict[str, Mapping[str, Any]] = {}
-        self._expanded: ViewCard | None = None
         self._seen: object = None
-        self._awaited: int | None = None
-        self._write_address = lambda: None
-        self._make_widgets([name for name in views or self._default_views() if name in self._entries])
+        self._address: Address | None = None
+        self.board = Board(session, self, self._show, ())
+        self.board.chooser.value = self.board.known(views or self._usual_views())
+        self.any_epoch = AnyEpoch(session)
+        self.choices = Choices(self.cursor)
+        self.reports = ReportBar(session, lambda: (self.board.settings(), self.cursor.probe), self._open_report)
+        self.saver = Saver(width=0, height=0, margin=0)
+        self._make_widgets()
         self._connect()
         if self._variants:
             self.cursor.variant = next(iter(self._variants))
 
-    def _make_widgets(self, views: list[str]) -> None:
-        self.views = ViewChooser(value=views, entries=self._entry_rows(), sizing_mode="stretch_width", margin=(4, 14))
+    def _make_widgets(self) -> None:
         self.player = EpochPlayer(sizing_mode="stretch_width", margin=(4, 4))
-        self.other_player = EpochPlayer(
-            sizing_mode="stretch_width", margin=(0, 4, 4, 4), title="B", keys=False, visible=False
-        )
-        self.saver = Saver(width=0, height=0, margin=0)
+        self.other_player = EpochPlayer(sizing_mode="stretch_width", margin=(0, 4, 4, 4), title="B", keys=False)
+        self._second = pn.Column(sizing_mode="stretch_width", margin=0)
         self._choice = pmui.Select(label="variant", options=[], width=320, size="small", margin=(8, 4))
         self._probe = pmui.Select(label="probe", options=[], width=200, size="small", margin=(8, 4))
         self._mode = pmui.RadioButtonGroup(
@@ -98,20 +84,13 @@ class Explore(Host):
         self._open_chooser = pmui.Button(
             label="Views", icon="dashboard_customize", variant="outlined", size="small", margin=(8, 6)
         )
-        self._drawer = pmui.Drawer(
-            pmui.Typography("Views", variant="h6", margin=(10, 14, 0, 14)), self.views, anchor="right", size=460
-        )
         self._link = pmui.IconButton(
             icon="link", description="Copy a link to what is shown", size="small", margin=(8, 4)
         )
-        self.reports = ReportBar(self.session, lambda: (self.settings(), self.cursor.probe), self._open_views)
-        self._notes = pn.Column(sizing_mode="stretch_width", margin=0)
-        self._chips = pn.FlexBox(sizing_mode="stretch_width", margin=(0, 6), visible=False, align_items="center")
-        self._grid = pn.Column(sizing_mode="stretch_width", margin=(8, 0, 0, 0), stylesheets=[GRID])
 
     def _connect(self) -> None:
         """Lead changes from the widgets to the cursor, and from there to the views."""
-        cursor, player, other = self.cursor, self.player, self.other_player
+        cursor, player, other, views = self.cursor, self.player, self.other_player, self.board.chooser
         # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
         player.param.watch(lambda event: setattr(cursor, "index", event.new), "index")
         cursor.param.watch(lambda event: setattr(player, "index", event.new), "index")
@@ -124,14 +103,11 @@ class Explore(Host):
         self._mode.param.watch(lambda event: setattr(cursor, "mode", event.new), "value")
         self._open_chooser.on_click(lambda _: when_locked(self._show_chooser))
         self._link.on_click(lambda _: when_locked(self._copy_link))
-        self.views.param.watch(lambda _: self._show_views(), "value")
-        self.views.param.watch(lambda event: self._compute_view(event.new["id"]), "compute")
+        views.param.watch(lambda _: self._lay_out(), "value")
+        views.param.watch(lambda event: self._compute_view(event.new["id"]), "compute")
         cursor.param.watch(self._follow, list(FOLLOWED))
-        for each, names in (
-            (cursor, ["variant", "probe", "index", "other", "mode", "chosen"]),
-            (self.views, ["value"]),
-        ):
-            each.param.watch(lambda *_: self._write_address(), names)
+        cursor.param.watch(lambda *_: self._write_address(), list(FOLLOWED))
+        views.param.watch(lambda _: self._write_address(), "value")
 
     # What is shown.
 
@@ -142,19 +118,8 @@ class Explore(Host):
 
     @property
     def cards(self) -> list[ViewCard]:
-        """The views that are shown."""
-        return [self._expanded] if self._expanded else [self._card(name) for name in self.views.value]
-
-    def settings(self) -> dict[str, dict[str, Any]]:
-        """Return the views that are chosen, each with the settings that are not its own defaults."""
-        return {name: self._card(name).settings() for name in self.views.value}
-
-    def _card(self, name: str) -> ViewCard:
-        if name not in self._cards:
-            card = self._cards[name] = ViewCard(self._entries[name], self.session.plugins, self)
-            card.restore(self._settings.pop(name, {}))
-            self._show(card)
-        return self._cards[name]
+        """The cards that are on the page, in order."""
+        return self.board.seen
 
     def _show(self, card: ViewCard) -> None:
         cursor = self.cursor
@@ -163,36 +128,17 @@ class Explore(Host):
             card.show(self.variant, cursor.probe, cursor.epoch, cursor.other_epoch, cursor.mode)
             card.mark(cursor.chosen)
 
-    def _default_views(self) -> Sequence[str]:
+    def _usual_views(self) -> Sequence[str]:
         variant = self.variant or next(iter(self._variants.values()), None)
-        return (variant.family.base.default_views if variant is not None else ()) or tuple(self._entries)
+        return (variant.family.base.default_views if variant is not None else ()) or tuple(self.board.entries)
 
-    def _show_views(self) -> None:
-        """Lay the chosen views out. One that was away is shown anew: it has not followed meanwhile."""
-        if self._expanded is not None and self._expanded.provided.id not in self.views.value:
-            self._expanded = None
-        for name in set(self._cards) - set(self.views.value):
-            del self._cards[name]
-        chosen = [self._card(name) for name in self.views.value]
-        for card in chosen:
-            two = self.cursor.mode == SIDE_BY_SIDE and not card.provided.item.series
-            card.panel.styles = WIDE if two or card is self._expanded else NARROW
-            card.panel.visible = card in self.cards
-        panels = [card.panel for card in chosen]
-        if panels != list(self._grid):
-            self._grid[:] = panels
+    def _lay_out(self) -> None:
+        two = self.cursor.mode == SIDE_BY_SIDE
+        self.board.lay_out(wide=lambda card: two and not card.provided.item.series)
 
-    def _open_views(self, views: Mapping[str, Mapping[str, Any]] | None) -> None:
-        """Show the views of a report, or those that the family usually shows, with their settings."""
-        chosen = views if views is not None else {name: {} for name in self._default_views()}
-        unknown = [name for name in chosen if name not in self._entries]
-        if unknown:
-            self.session.notify(f"No plug-in that is installed has {', '.join(unknown)}.", "warning")
-        self._cards.clear()
-        self._expanded = None
-        self._settings = {name: settings for name, settings in chosen.items() if settings}
-        self.views.value = [name for name in chosen if name in self._entries]
-        self._show_views()
+    def _open_report(self, views: Mapping[str, Mapping[str, Any]] | None) -> None:
+        """Show the views of a report, or with None those that the family usually shows."""
+        self.board.open(views if views is not None else {name: {} for name in self._usual_views()})
 
     # What a card asks of the page.
 
@@ -225,38 +171,32 @@ class Explore(Host):
 
     def save(self, card: ViewCard, kind: str) -> None:
         """Save what a card shows: a picture as it is shown, or its numbers."""
-        cursor, title = self.cursor, card.provided.item.title
+        cursor = self.cursor
         epochs = [cursor.epoch] if cursor.other_epoch is None else [cursor.epoch, cursor.other_epoch]
-        at = "-".join(str(epoch) for epoch in epochs)
         variant = cursor.variant.partition("/")[2]
-        name = f"{variant}_{card.provided.id}_{at}"
+        name = f"{variant}_{card.provided.id}_{'-'.join(map(str, epochs))}"
         if kind == "csv":
             self.saver.text(f"{name}.csv", card.numbers())
-            return
-        if not card.drawings or not card.drawings[0].figures:
-            self.session.notify("There is no picture to be saved here.", "warning")
-            return
-        said = " and ".join(f"{epoch:,}" for epoch in epochs)
-        where = f"{title} · {variant} · epoch {said}"
-        self.saver.picture(kind, name, [drawing.root.ref["id"] for drawing in card.drawings], where)
+        elif card.drawing is None or not card.drawing.figures:
+            self.session.notify("There is no picture to be saved here; its numbers are there as CSV.", "warning")
+        else:
+            said = " and ".join(f"{epoch:,}" for epoch in epochs)
+            models = [drawing.root.ref["id"] for drawing in card.drawings]
+            self.saver.picture(kind, name, models, f"{card.provided.item.title} · {variant} · epoch {said}")
 
     def expand(self, card: ViewCard) -> None:
         """Show a card alone, as large as the window, or all of them again."""
-        before, self._expanded = self._expanded, None if self._expanded is card else card
-        if before is not None:
-            before.resize(None)
-        for each in self.cards:
-            each.move(self.cursor.epoch, self.cursor.other_epoch)
-        card.resize(max(self.player.window_height - AROUND, 300) if self._expanded is card else None)
-        self._show_views()
+        self.board.show_alone(card, max(self.player.window_height - AROUND, 300))
+        self._move_cards()
+        self._lay_out()
 
     def remove(self, card: ViewCard) -> None:
         """Take a card from the page."""
-        self.views.value = [name for name in self.views.value if name != card.provided.id]
+        self.board.remove(card)
 
     def _escape(self) -> None:
-        if self._expanded is not None:
-            self.expand(self._expanded)
+        if self.board.alone is not None:
+            self.expand(self.board.alone)
         elif self.cursor.chosen:
             self.cursor.chosen = {}
 
@@ -264,8 +204,6 @@ class Explore(Host):
 
     def panel(self) -> Any:
         """Return the page's content."""
-        self._broken = pn.Column(sizing_mode="stretch_width", margin=0)
-        self._say_what_is_broken()
         self._empty = pmui.Alert(
             "There is no variant in this workspace yet. Train one on the page Train, or with `dynascope train FAMILY`.",
             severity="info", sizing_mode="stretch_width", margin=(8, 0), visible=not self._variants,
@@ -275,14 +213,18 @@ class Explore(Host):
             self._link, sizing_mode="stretch_width", sx=ONE_LINE,
         )  # fmt: skip
         self._bar = pmui.Paper(
-            first, self.player, self.other_player, self._chips, self._notes, elevation=2,
+            first, self.player, self._second, self.choices.panel, self.any_epoch.panel, elevation=2,
             sizing_mode="stretch_width", margin=0, sx=STICKY, visible=bool(self._variants),
         )  # fmt: skip
-        self._show_views()
+        broken = [
+            pmui.Alert(f"{row.name}: {row.error}", severity="warning", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
+            for row in self.session.workspace.broken_variants()
+        ]
+        self._lay_out()
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.look, LOOK_MS)
         return pn.Column(
-            self._empty, self._bar, self._broken, self._grid, self._drawer, self.reports.dialog, self.saver,
+            self._empty, self._bar, *broken, self.board.grid, self.board.drawer, self.reports.dialog, self.saver,
             sizing_mode="stretch_width", margin=(14, 14),
         )  # fmt: skip
 
@@ -298,19 +240,11 @@ class Explore(Host):
         """Show which variants there are."""
         self._variants = self.session.variants()
         shorts = [name.partition("/")[2] for name in self._variants]
-        names = {
-            short if shorts.count(short) == 1 else name: name
-            for name, short in zip(self._variants, shorts, strict=True)
-        }
+        often = Counter(shorts)
+        names = {short if often[short] == 1 else name: name for name, short in zip(self._variants, shorts, strict=True)}
         if self.cursor.variant not in self._variants and self._variants:
             self.cursor.variant = next(iter(self._variants))
         self._choice.param.update(options=names, value=self.cursor.variant or None)
-
-    def _say_what_is_broken(self) -> None:
-        self._broken[:] = [
-            pmui.Alert(f"{row.name}: {row.error}", severity="warning", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
-            for row in self.session.workspace.broken_variants()
-        ]
 
     def _follow(self, *events: Any) -> None:
         """The one dispatcher: every view is moved in one batch, each guarded by its card."""
@@ -323,13 +257,16 @@ class Explore(Host):
             elif "mode" in changed:
                 self._change_mode()
             elif changed & {"index", "other"}:
-                for card in self.cards:
-                    card.move(self.cursor.epoch, self.cursor.other_epoch)
+                self._move_cards()
             if "chosen" in changed:
                 for card in self.cards:
                     card.choose(self.cursor.chosen)
                     card.mark(self.cursor.chosen)
-                self._show_chosen()
+                self.choices.show()
+
+    def _move_cards(self) -> None:
+        for card in self.cards:
+            card.move(self.cursor.epoch, self.cursor.other_epoch)
 
     def _open(self, variant: Variant, *, fresh: bool) -> None:
         """Show another variant; at the checkpoint nearest to the epoch that was shown before."""
@@ -340,12 +277,11 @@ class Explore(Host):
         self.freshness = Freshness()
         self._take_epochs(variant, *earlier)
         self._choice.value = cursor.variant
-        probes = _probes(variant)
-        self._probe.param.update(options=list(dict.fromkeys([cursor.probe, *probes])), value=cursor.probe)
-        self._probe.visible = len(self._probe.options) > 1
+        probes = list(dict.fromkeys([cursor.probe, *_probes(variant)]))
+        self._probe.param.update(options=probes, value=cursor.probe, visible=len(probes) > 1)
         self.reports.of_family(variant.family.name)
         self._seen = self._signature(variant)
-        for card in self._cards.values():
+        for card in self.board.chosen:
             self._show(card)
         self._look_at_freshness()
 
@@ -369,11 +305,11 @@ class Explore(Host):
             last = max(len(self.cursor.epochs) - 1, 0)
             self.cursor.other = 0 if self.cursor.index == last else last
         self.player.title = "A" if two else ""
-        self.other_player.visible = two
+        self._second[:] = [self.other_player] if two else []
         self._mode.value = self.cursor.mode
-        for card in self.cards:
+        for card in self.board.chosen:
             card.compare(self.cursor.epoch, self.cursor.other_epoch, self.cursor.mode)
-        self._show_views()
+        self._lay_out()
 
     # What changes beside the page.
 
@@ -381,9 +317,8 @@ class Explore(Host):
         """Look whether something was computed or trained since; what concerns the page is shown."""
         variant = self.variant
         if variant is None:
-            if len(self.session.variants()):
-                self._empty.visible, self._bar.visible = False, True
-                self._list_variants()
+            self._list_variants()
+            self._empty.visible, self._bar.visible = not self._variants, bool(self._variants)
             return
         seen = self._signature(variant)
         if seen == self._seen:
@@ -392,22 +327,17 @@ class Explore(Host):
         with hold(freeze=True):
             if variant.checkpoints != self.cursor.epochs:
                 self._take_epochs(variant, self.cursor.epoch, self.cursor.other_epoch)
-            if self._awaited in self.cursor.epochs:
-                self.cursor.jump(self._awaited)
-                self._awaited, self._notes[:] = None, []
+            self.any_epoch.arrived(self.cursor.epochs, self.cursor.jump)
             for card in self.cards:
                 card.refresh(self.cursor.epoch)
         self._look_at_freshness()
 
     def _signature(self, variant: Variant) -> object:
-        """Return what changes when a checkpoint, an artifact or a row of metrics is written."""
+        """Return what changes when a checkpoint, an artifact of a chosen view or a row of metrics is written."""
         artifacts = variant.artifacts_of(self.cursor.probe).folder
-        folders = [variant.folder / "checkpoints", variant.metrics_file.path, artifacts]
-        folders += [folder for name in self.views.value for folder in self._folders_of(name, artifacts)]
-        return [_changed_at(folder) for folder in folders]
-
-    def _folders_of(self, view: str, artifacts: Any) -> list[Any]:
-        return [artifacts / analyzer for analyzer in analyzers_of(self._entries[view].item)]
+        analyzers = {name for view in self.board.chooser.value for name in analyzers_of(self.board.entries[view].item)}
+        paths = [variant.folder / "checkpoints", variant.metrics_file.path, artifacts]
+        return [_changed_at(path) for path in (*paths, *(artifacts / name for name in sorted(analyzers)))]
 
     def _look_at_freshness(self) -> None:
         """Work out beside the page what is stale and missing, and tell the cards."""
@@ -423,110 +353,49 @@ class Explore(Host):
         def tell(found: Freshness) -> None:
             if (self.variant, self.cursor.probe) == (variant, probe):
                 self.freshness = found
-                for card in self._cards.values():
+                for card in self.board.chosen:
                     card.tell(found)
-                if self._drawer.open:
-                    self.views.entries = self._entry_rows()
+                if self.board.drawer.open:
+                    self.board.say(found)
 
         self.session.aside(look, tell)
 
     def _show_chooser(self) -> None:
-        self.views.entries = self._entry_rows()
-        self._drawer.open = True
-
-    def _entry_rows(self) -> list[dict[str, Any]]:
-        """Return what the list of views says of each."""
-        rows = []
-        for name, entry in sorted(self._entries.items()):
-            view, note, state = entry.item, "", ""
-            if reason := self.freshness.impossible(view):
-                note, state = f"cannot be shown here: {reason}", "impossible"
-            elif missing := self.freshness.missing(view):
-                note, state = f"not computed: {', '.join(missing)}", "missing"
-            elif stale := self.freshness.stale(view):
-                note, state = f"stale: {', '.join(stale)}", "stale"
-            rows.append(
-                {
-                    "id": name, "title": view.title, "group": entry.plugin.replace("_", " "),
-                    "description": view.description, "note": note, "state": state,
-                    "computable": state in ("missing", "stale") and not read_only(),
-                }
-            )  # fmt: skip
-        return rows
+        self.board.say(self.freshness)
+        self.board.drawer.open = True
 
     def _compute_view(self, name: str) -> None:
-        view = self._entries[name].item
+        view = self.board.entries[name].item
         self.compute(self.freshness.missing(view) + self.freshness.stale(view))
 
-    # Any epoch.
-
     def _offer_epoch(self, epoch: int | None) -> None:
-        """Say that an epoch was not saved, and offer to make it."""
-        if epoch is None or self.variant is None:
-            self._notes[:] = []
-            return
-        said = f"Epoch {epoch:,} was not saved; the nearest that was, {self.cursor.epoch:,}, is shown."
-        reached = int(self.variant.metadata.get("epoch") or 0)
-        note = pmui.Typography(said, variant="body2", margin=(8, 8))
-        if not 0 <= epoch <= reached:
-            note.object = f"{said} Training ended at {reached:,}." if epoch > reached else said
-            self._notes[:] = [note]
-            return
-        make = pmui.Button(
-            label=f"Make epoch {epoch:,} by replay", variant="outlined", size="small", margin=4, disabled=read_only()
-        )
-        make.on_click(lambda _: self._make_epoch(epoch))
-        self._notes[:] = [pmui.Row(note, make, sx={"alignItems": "center"})]
+        if self.variant is not None:
+            self.any_epoch.offer(self.variant, self.cursor.probe, epoch, self.cursor.epoch)
 
-    def _make_epoch(self, epoch: int) -> None:
-        words = ["--analyze", *(["--probe", self.cursor.probe])]
-        try:
-            job = self.session.start("checkpoints add", [self.cursor.variant, str(epoch), *words])
-        except DynascopeError as error:
-            self.session.notify(str(error), "error")
-            return
-        self._awaited = epoch
-        said = f"Job {job.id} makes epoch {epoch:,} and analyses it; it is shown when it is there."
-        self._notes[:] = [pmui.Typography(said, variant="body2", margin=(8, 8))]
-
-    # What is chosen, and the address.
-
-    def _show_chosen(self) -> None:
-        """Name what is chosen, each with a way to let go of it."""
-        chips = []
-        for axis, value in self.cursor.chosen.items():
-            chip = pmui.Button(
-                label=f"{axis} {value}  ✕", variant="outlined", size="small", margin=(2, 4), css_classes=["chosen"],
-                description=f"Let go of {axis} {value}",
-            )  # fmt: skip
-            chip.on_click(lambda _, axis=axis: self._let_go(axis))
-            chips.append(chip)
-        self._chips[:] = [pmui.Typography("chosen", variant="caption", margin=(6, 4)), *chips] if chips else []
-        self._chips.visible = bool(chips)
-
-    def _let_go(self, axis: str) -> None:
-        left = {name: value for name, value in self.cursor.chosen.items() if name != axis}
-        when_locked(lambda: setattr(self.cursor, "chosen", left))
+    # The address.
 
     def _copy_link(self) -> None:
         self._write_address()
         self.saver.link()
         self.session.notify("The link to this page was copied.", "success")
 
+    def _write_address(self) -> None:
+        if self._address is not None:
+            self._address.write()
+
     def state(self) -> dict[str, Any]:
         """Return what the address says of the page."""
-        cursor, settings = self.cursor, self.settings()
-        report = self.reports.name
-        usual = not report and list(settings) == [name for name in self._default_views() if name in self._entries]
-        family = self.variant.family if self.variant is not None else None
+        cursor, settings = self.cursor, self.board.settings()
+        usual = not self.reports.name and list(settings) == self.board.known(self._usual_views())
+        modes = dict(zip(cursor.param.mode.objects, (None, "both", "difference"), strict=True))
         return {
             "variant": cursor.variant,
-            "probe": cursor.probe if family is not None and cursor.probe != family.probe else None,
+            "probe": cursor.probe if self.variant is not None and cursor.probe != self.variant.family.probe else None,
             "epoch": cursor.epoch,
             "b": cursor.other_epoch,
-            "show": None if cursor.mode == ONE else ("both" if cursor.mode == SIDE_BY_SIDE else "difference"),
+            "show": modes[cursor.mode],
             "chosen": chosen_text(cursor.chosen) or None,
-            "report": report or None,
+            "report": self.reports.name or None,
             "views": None if usual else ",".join(settings),
             "settings": settings_text(settings) or None,
         }
@@ -538,44 +407,27 @@ class Explore(Host):
             self.cursor.variant = asked["variant"]
         if self.variant is not None:
             self._restore(asked, self.variant)
-        document = pn.state.curdoc
-        waiting = False
-
-        def write() -> None:
-            nonlocal waiting
-            waiting = False
-            state = self.state()
-            kept = {name: value for name, value in location.query_params.items() if name not in state}
-            location.search = "?" + urlencode(kept | {name: one for name, one in state.items() if one is not None})
-
-        def soon() -> None:
-            nonlocal waiting
-            if document is None or document.session_context is None:
-                write()
-            elif not waiting:
-                waiting = True
-                document.add_timeout_callback(write, WRITE_MS)
-
-        self._write_address = soon
+        self._address = Address(location, self.state)
 
     def _restore(self, asked: Mapping[str, Any], variant: Variant) -> None:
+        cursor = self.cursor
         if asked.get("probe") in _probes(variant):
-            self.cursor.probe = asked["probe"]
+            cursor.probe = asked["probe"]
         if "report" in asked:
             self.reports.open(str(asked["report"]))
-        settings = settings_in(str(asked.get("settings", "")), self._entries)
-        named = [name for name in str(asked.get("views", "")).split(",") if name in self._entries]
+        settings = settings_in(str(asked.get("settings", "")), self.board.entries)
+        named = self.board.known(str(asked.get("views", "")).split(","))
         if named or settings:
-            self._open_views({name: settings.get(name, {}) for name in named or self.views.value})
-        modes = dict(zip(("both", "difference"), self.cursor.param.mode.objects[1:], strict=True))
+            self.board.open({name: settings.get(name, {}) for name in named or self.board.chooser.value})
         if (epoch := whole_number(asked.get("epoch"))) is not None:
-            self.cursor.jump(epoch)
+            cursor.jump(epoch)
+        modes = dict(zip(("both", "difference"), cursor.param.mode.objects[1:], strict=True))
         if asked.get("show") in modes:
-            if (other := whole_number(asked.get("b"))) is not None and self.cursor.epochs:
-                self.cursor.other = nearest(self.cursor.epochs, other)
-            self.cursor.mode = modes[asked["show"]]
+            if (other := whole_number(asked.get("b"))) is not None and cursor.epochs:
+                cursor.other = nearest(cursor.epochs, other)
+            cursor.mode = modes[asked["show"]]
         if chosen := chosen_in(str(asked.get("chosen", ""))):
-            self.cursor.chosen = chosen
+            cursor.chosen = chosen
 
 
 def _probes(variant: Variant) -> list[str]:
