@@ -224,9 +224,14 @@ def test_a_checkpoint_that_is_added_appears_and_what_is_computed_is_drawn(worksp
     assert page.cursor.epochs == page.player.epochs == [0, 20]
     page.cursor.index = 0
     shutil.copytree(whole, workspace.path, dirs_exist_ok=True)
+    curves = card_of(page, SIZES).drawing
     page.look()
     assert page.cursor.epochs == page.player.epochs == [0, 20, 40]
     assert page.cursor.epoch == 0
+    assert card_of(page, SIZES).drawing is curves  # it is drawn anew when nothing comes any more
+    page.look()
+    (x,) = {tuple(one.data["epoch"]) for one in card_of(page, SIZES).drawing._sources.values()}
+    assert x == (0, 20, 40)
     page.player.index = 2
     assert all(card.drawing is not None and not card.error for card in page.cards)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import holoviews as hv
@@ -125,11 +126,12 @@ class ViewCard:
         found = [_icon("help_outline", "What am I looking at?", self._toggle_about)]
         if host.save is not None:
             menu = pmui.MenuButton(
-                label="", icon="download", items=list(SAVED), variant="text", size="small", margin=(4, 0),
+                label="", icon="download", items=[{"label": label} for label in SAVED], variant="text",
+                size="small", margin=(6, 0),
                 description="Save",
                 sx={"minWidth": "28px", "padding": "4px", "color": "text.secondary", "& .MuiButton-endIcon": NONE},
             )  # fmt: skip
-            menu.on_click(lambda item: when_locked(lambda: host.save(self, SAVED[str(item)])))
+            menu.on_click(lambda item: when_locked(lambda: host.save(self, SAVED[item["label"]])))
             found.append(menu)
         if host.expand is not None:
             found.append(_icon("open_in_full", "Full screen", lambda: host.expand(self)))
@@ -187,10 +189,25 @@ class ViewCard:
         self.frame = self.frame.moved_to(epoch)
         self._guarded(self._move)
 
-    def refresh(self, epoch: int) -> None:
-        """Look at what is stored now: more epochs may have been computed."""
-        if self._shown is not None and (self.frame is None or not self.drawings or self._changed()):
+    def refresh(self, epoch: int, *, series: bool = True) -> None:
+        """Look at what is stored now: more epochs may have been computed.
+
+        Args:
+            epoch: that is shown.
+            series: whether a view over the epochs is drawn anew, too.
+        """
+        if self._shown is None:
+            return
+        if self.frame is None or not self.drawings:
             self.show(*self._shown, epoch, self._other, self._mode)
+            return
+        now = replace(self.frame, artifacts=self._artifacts(), epoch=epoch)
+        view = self.frame.view
+        if list(now.epochs) != list(self.frame.epochs) or "metrics" in view.reads:
+            if not view.series or series:
+                self.frame = now
+            if view.series and series:
+                self._guarded(self._draw)
 
     def choose(self, chosen: Mapping[str, Any]) -> None:
         """Set the controls that are named like an axis of which a coordinate was chosen."""
@@ -264,12 +281,6 @@ class ViewCard:
         self._guarded(self._draw)
         if self._told:
             self.host.controls_changed(self, {event.name: event.new for event in events})
-
-    def _changed(self) -> bool:
-        """Tell whether the epochs that are stored are others than those that were drawn."""
-        assert self.frame is not None and self._shown is not None
-        now = StoredFrame(self._shown[0], self._artifacts(), self.frame.view, self.frame.epoch, self.controls)
-        return list(now.epochs) != list(self.frame.epochs) or "metrics" in self.frame.view.reads
 
     def _move(self) -> None:
         if not self.drawings or any(self._lacks(epoch) for epoch in self._epochs()):
@@ -405,7 +416,7 @@ def _axes(artifacts: Any, read: str) -> Collection[str]:
 def _icon(name: str, said: str, action: Callable[[], None]) -> Any:
     """Return a small button with an icon, and what the pointer and a screen reader are told of it."""
     button = pmui.IconButton(
-        icon=name, description=said, size="small", icon_size="18px", margin=(4, 0), color="default",
+        icon=name, description=said, size="small", icon_size="18px", margin=(6, 0), color="default",
         sx={"color": "text.secondary", "padding": "5px"},
     )  # fmt: skip
     button.on_click(lambda _: when_locked(action))

@@ -60,7 +60,7 @@ def widgets_of(controls: Any) -> list[Any]:
             widgets.append((_optional if parameter.allow_None else _number)(controls, name, label))
         elif isinstance(parameter, param.Selector):
             widgets.append(
-                pmui.Select.from_param(parameter, label=label, width=165, size="small", margin=(4, 0, 4, 10))
+                pmui.Select.from_param(parameter, label=label, width=150, size="small", margin=(4, 0, 4, 10))
             )
         else:
             widgets.append(pn.Param(controls.param, parameters=[name], show_name=False, margin=0)[0])
@@ -73,7 +73,7 @@ def _optional(controls: Any, name: str, label: str) -> Any:
     numbers = {AUTOMATIC: None, **{str(number): number for number in range(low, high + 1)}}
     words = {number: word for word, number in numbers.items()}
     chosen = pmui.Select(
-        label=label, options=list(numbers), value=words[getattr(controls, name)], width=140, size="small",
+        label=label, options=list(numbers), value=words[getattr(controls, name)], width=126, size="small",
         margin=(4, 0, 4, 10),
     )  # fmt: skip
     chosen.param.watch(lambda event: setattr(controls, name, numbers[event.new]), "value")
@@ -86,7 +86,7 @@ def _number(controls: Any, name: str, label: str) -> Any:
     low, high = controls.param[name].bounds
     box = pmui.IntInput(
         label=f"{label} ({low}-{high})", value=getattr(controls, name), step=controls.param[name].step or 1,
-        width=140, size="small", margin=(4, 0, 4, 10),
+        width=126, size="small", margin=(4, 0, 4, 10),
     )  # fmt: skip
 
     def typed(event: Any) -> None:

@@ -33,6 +33,8 @@ ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
 STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
 LOOK_MS = 1_500
 """How often the page looks whether something was computed or trained."""
+LOOKS = 6
+"""After so many looks at what goes on changing, views over the epochs are drawn anew."""
 AROUND = 250
 """What stands above and below a picture that fills the window, px."""
 
@@ -58,6 +60,7 @@ class Explore(Host):
         self.freshness = Freshness()
         self._variants = session.variants()
         self._seen: object = None
+        self._unsettled = 0
         self._address: Address | None = None
         self.board = Board(session, self, self._show, ())
         self.board.chooser.value = self.board.known(views or self._usual_views())
@@ -321,16 +324,19 @@ class Explore(Host):
             self._empty.visible, self._bar.visible = not self._variants, bool(self._variants)
             return
         seen = self._signature(variant)
-        if seen == self._seen:
+        same, self._seen = seen == self._seen, seen
+        if same and not self._unsettled:
             return
-        self._seen = seen
+        # Views over the epochs are drawn anew when nothing has come for a while, or after some looks: not each time.
+        self._unsettled = 0 if same or self._unsettled >= LOOKS else self._unsettled + 1
         with hold(freeze=True):
             if variant.checkpoints != self.cursor.epochs:
                 self._take_epochs(variant, self.cursor.epoch, self.cursor.other_epoch)
             self.any_epoch.arrived(self.cursor.epochs, self.cursor.jump)
             for card in self.cards:
-                card.refresh(self.cursor.epoch)
-        self._look_at_freshness()
+                card.refresh(self.cursor.epoch, series=not self._unsettled)
+        if not self._unsettled:
+            self._look_at_freshness()
 
     def _signature(self, variant: Variant) -> object:
         """Return what changes when a checkpoint, an artifact of a chosen view or a row of metrics is written."""
