@@ -205,7 +205,9 @@ class _Picture:
             tooltips = [("epoch", "@epoch{0,0}"), ("value", "@value{0.0000 a}")]
             self.figure.add_tools(HoverTool(renderers=[line], tooltips=tooltips, mode="mouse"))
         self.figure.add_layout(Legend(items=self._items, orientation="horizontal"), "above")
-        self.line = Span(location=0, dimension="height", line_color=GREY, line_width=1.5, line_dash=[4, 3])
+        self.line = Span(
+            name="position", location=0, dimension="height", line_color=GREY, line_width=1.5, line_dash=[4, 3]
+        )
         self.zero = Span(location=0, dimension="height", line_color=GREY, line_width=1, visible=False)
         self.figure.add_layout(self.line)
         self.figure.add_layout(self.zero)
