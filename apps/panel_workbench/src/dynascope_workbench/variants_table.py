@@ -11,6 +11,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.models import NumberFormatter, ScientificFormatter
+from panel.io.model import JSCode
 
 from dynascope import Variant
 from dynascope_workbench.session import Session
@@ -216,8 +217,7 @@ class VariantsTable:
             formatters=formatters,
             text_align=dict.fromkeys(numbers, "right"),
             header_filters={
-                title: {"type": "input", "func": "like", "placeholder": placeholder}
-                for title, placeholder in hint.items()
+                title: {"type": "input", "placeholder": placeholder} for title, placeholder in hint.items()
             },
             header_tooltips={title: self._about.get(title, title) for title in hint},
             hidden_columns=[NAME, *(title for title in hint if title not in self.columns.value)],
@@ -247,6 +247,14 @@ class VariantsTable:
 
 class _Grid(pn.widgets.Tabulator):
     """A table whose filters understand ``> 0.5``: Panel's own compare with one operator for each column."""
+
+    def _get_filter_spec(self, column: Any) -> Any:
+        """Let the browser keep every row that it is sent: it filters too, and cannot be told not to.
+
+        Of its filters, the one for keywords keeps what contains all of them; split at itself, a text has none.
+        """
+        params = JSCode("(text) => ({separator: text.toLowerCase(), matchAll: true})")
+        return {**super()._get_filter_spec(column), "headerFilterFunc": "keywords", "headerFilterFuncParams": params}
 
     def _get_header_filters(self, df: Any) -> list[Any]:
         return [
