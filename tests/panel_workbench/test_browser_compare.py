@@ -121,12 +121,28 @@ def test_variants_are_chosen_by_their_boxes(tab, address, names):
     row(page, 1).locator("input[type=checkbox]").check()
     page.locator(".column-head").nth(1).wait_for()
     page.locator(".view-card").nth(3).wait_for()
-    expect_head(page, 0, "seed 0")
-    expect_head(page, 1, "seed 1")
+    expect_head(page, 0, "● seed 0")
+    expect_head(page, 1, "■ seed 1")
     row(page, 0).locator("input[type=checkbox]").uncheck()
     expect(page.locator(".column-head")).to_have_count(1)
     expect(page).not_to_have_url(re.compile(names[0].partition("/")[2]))
     expect(page).to_have_url(re.compile(names[1].partition("/")[2]))
+
+
+def test_a_box_is_that_of_its_row_after_sorting(tab, address, names):
+    page = tab(f"{address}&variants={names[0]}&views={VIEWS}")
+    title = page.locator(".tabulator-col-title", has_text="seed").first
+    title.click()
+    title.click()
+    expect(row(page, 0)).to_contain_text("p11_seed1")
+    expect(row(page, 1).locator("input[type=checkbox]")).to_be_checked()
+    row(page, 0).locator("input[type=checkbox]").check()
+    expect(page.locator(".column-head")).to_have_count(2)
+    expect_head(page, 0, "● seed 0")
+    expect_head(page, 1, "■ seed 1")
+    row(page, 1).locator("input[type=checkbox]").uncheck()
+    expect(page.locator(".column-head")).to_have_count(1)
+    expect(page).to_have_url(re.compile(f"variants=[^&]*{names[1].partition('/')[2]}"))
 
 
 def test_the_columns_follow_the_slider(tab, address):
@@ -146,11 +162,11 @@ def test_the_columns_are_aligned_on_their_own_grokking(tab, address):
     expect(page).to_have_url(re.compile("align=grokking"))
     to(page, "Home")
     expect_head(page, 0, "epoch 0 · 20 before grokking")
-    expect_head(page, 1, "epoch 0 · nearest to -8 · 12 before grokking")
+    expect_head(page, 1, "epoch 0 · 12 before grokking · nearest to -8")
     to(page, "ArrowRight")
     to(page, "ArrowRight")
     expect_head(page, 0, "epoch 20 · at grokking")
-    expect_head(page, 1, "epoch 20 · nearest to 12 · 8 after grokking")
+    expect_head(page, 1, "epoch 20 · 8 after grokking · nearest to 12")
 
 
 def test_an_overlay_has_a_line_for_each_variant(tab, address):
@@ -165,9 +181,9 @@ def test_an_overlay_has_a_line_for_each_variant(tab, address):
 
 def test_the_link_restores_the_page(tab, address, names):
     page = tab(f"{address}&variants={names[1]},{names[0]}&views={VIEWS}&align=grokking&epoch=-12&quantity=train_loss")
-    expect_head(page, 0, "seed 1")
+    expect_head(page, 0, "● seed 1")
     expect_head(page, 0, "epoch 0 · 12 before grokking")
-    expect_head(page, 1, "epoch 0 · nearest to 8 · 20 before grokking")
+    expect_head(page, 1, "epoch 0 · 20 before grokking · nearest to 8")
     expect(page).to_have_url(re.compile("epoch=-12"))
     assert page.get_by_label("quantity").input_value() == "train_loss"
     page.reload()

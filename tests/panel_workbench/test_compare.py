@@ -41,7 +41,7 @@ def opened(workspace, plugins=None, views=(LOSSES, MAP)):
 
 
 def heads(page):
-    return [head.where.object for head in page._heads.values()]
+    return [head.text for head in page._heads.values()]
 
 
 def cards(page, view):
@@ -282,7 +282,7 @@ def test_variants_are_aligned_on_their_own_grokking(workspace, named):
     assert page.player.epochs == [-20, -12, 0, 8, 20, 28]
     assert page.position == 20  # where the first was
     page.player.index = 2
-    assert heads(page) == ["epoch 20 · at grokking", "epoch 20 · nearest to 12 · 8 after grokking"]
+    assert heads(page) == ["epoch 20 · at grokking", "epoch 20 · 8 after grokking · nearest to 12"]
     page.player.index = 1
     assert epochs_of(page) == [0, 0]
     assert page.overlay._sources[1].data["at"][0] == -12

@@ -14,7 +14,7 @@ from panel.io import hold
 from dynascope import Variant
 from dynascope_workbench.alignment import Alignment, Track, distance
 from dynascope_workbench.beside import Beside
-from dynascope_workbench.columns import ColumnHead, sizes_of, swatch
+from dynascope_workbench.columns import ColumnHead, beside, caption
 from dynascope_workbench.cursor import nearest
 from dynascope_workbench.differences import differing, short_titles
 from dynascope_workbench.locking import when_locked
@@ -176,8 +176,7 @@ class Compare:
             )
             for place, name in enumerate(chosen)
         }  # fmt: skip
-        heads = [pmui.Grid(head.panel, size=sizes_of(len(chosen))) for head in self._heads.values()]
-        self._head_row[:] = [pmui.Grid(*heads, container=True, spacing=2, sizing_mode="stretch_width", margin=0)]
+        self._head_row[:] = [beside([head.panel for head in self._heads.values()])]
         self.overlay.show(chosen, self._titles)
         self._place(earlier)
         self._show_views()
@@ -326,13 +325,13 @@ class Compare:
         if epoch is None:
             return "no checkpoint yet"
         parts = [f"epoch {epoch:,}"]
-        asked = self._alignment.asked(track, self.position)
-        if asked != epoch:
-            parts.append(f"nearest to {asked:,}")
         mark, title = (self._mark, self._mark_title) if self.align.value != SAME else (GROKKING, OWN_GROKKING)
         at = self._marks[track.name].get(mark)
         if at is not None:
             parts.append(distance(epoch - round(at), title) if np.isfinite(at) else f"{title} not reached")
+        asked = self._alignment.asked(track, self.position)
+        if asked != epoch:
+            parts.append(f"nearest to {asked:,}")
         return " · ".join(parts)
 
     def _say(self, text: str) -> None:
@@ -369,20 +368,13 @@ class Compare:
             row.show(chosen, epochs)
             row.move(epochs)
             cells = [
-                pmui.Grid(
-                    pmui.Column(
-                        pmui.Row(
-                            swatch(places[name]),
-                            pmui.Typography(self._titles[name], variant="caption", margin=(6, 4, 2, 0)),
-                            sx={"alignItems": "center"}, margin=0,
-                        ),
-                        card.panel, sizing_mode="stretch_width", margin=0, sx={"overflowX": "auto"},
-                    ),
-                    size=sizes_of(len(chosen)),
+                pn.Column(
+                    caption(places[name], self._titles[name]), card.panel, sizing_mode="stretch_width", margin=0,
+                    styles={"overflow-x": "auto"},
                 )
                 for name, card in row.cards.items()
             ]  # fmt: skip
-            lines.append(pmui.Grid(*cells, container=True, spacing=2, sizing_mode="stretch_width", margin=(8, 0, 0, 0)))
+            lines.append(beside(cells))
         self._grid[:] = lines
         self._write_address()
 

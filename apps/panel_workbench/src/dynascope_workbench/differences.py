@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynascope import Variant
+from dynascope.contract.config import NOT_IDENTITY
 
 __all__ = ["differing", "short_titles", "written"]
 
@@ -42,7 +43,11 @@ def short_titles(variants: Mapping[str, Variant]) -> dict[str, str]:
     """
     if len({variant.family.name for variant in variants.values()}) > 1 or len(variants) == 1:
         return {name: name.partition("/")[2] for name in variants}
-    different, _ = differing(list(variants.values()))
+    different = {
+        setting: values
+        for setting, values in differing(list(variants.values()))[0].items()
+        if setting not in NOT_IDENTITY  # how long it was trained tells no variants apart
+    }
     return {
         name: ", ".join(f"{setting.replace('_', ' ')} {values[place]}" for setting, values in different.items())
         or name.partition("/")[2]
