@@ -55,13 +55,15 @@ def workbench(page, address):
 
 
 def label(page):
-    return page.locator(".player output")
+    return page.locator(".player output").first
 
 
 def expect_label(page, text):
+    """Wait until the slider says so to a screen reader: the browser has moved."""
     page.wait_for_function(
         """text => { const walk = root => [...root.querySelectorAll("*")].some(node =>
-              (node.localName === "output" && node.textContent === text) || (node.shadowRoot && walk(node.shadowRoot)));
+              (node.type === "range" && node.getAttribute("aria-valuetext") === text)
+              || (node.shadowRoot && walk(node.shadowRoot)));
             return walk(document); }""",
         arg=text,
     )

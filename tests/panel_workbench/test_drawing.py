@@ -12,7 +12,9 @@ from memory import MemoryFrame
 
 from dynascope import ArtifactError, View, Workspace, registry
 from dynascope.frames import Phase, StoredFrame, fitted_controls
-from dynascope_workbench.drawing import Drawing, _add_phases
+from dynascope_workbench.drawing import Drawing
+from dynascope_workbench.dressing import add_phases
+from dynascope_workbench.marks import CHOSEN
 
 VIEWS = sorted(registry().all("views"))
 SHARE = "fourier.embedding_frequencies/power_share"
@@ -46,6 +48,7 @@ def data(drawing):
     sources = [
         {name: plain(np.asarray(column).tolist()) for name, column in source.data.items()}
         for source in drawing.root.select({"type": ColumnDataSource})
+        if source.name != CHOSEN
     ]
     tables = [{"text": table.text} for table in drawing.root.select({"type": Div})]
     return tables + sorted(sources, key=lambda columns: (sorted(columns), repr(sorted(columns.items()))))
@@ -178,7 +181,7 @@ def test_a_click_beside_the_axis_jumps_nowhere(shared):
 def test_phases_are_shaded_in_turn_and_named_above_the_frame_where_there_is_room():
     figure = Figure(x_range=(0, 100), y_range=(0, 1))
     phases = [Phase("one", 0, 30), Phase("two", 30, 70), Phase("a long name", 70, 75), Phase("last", 75, None)]
-    _add_phases(figure, phases)
+    add_phases(figure, phases)
     shades = [(part.left, part.right) for part in figure.center if isinstance(part, BoxAnnotation)]
     assert shades == [(30, 70), (75, 100)]
     (names,) = figure.above
@@ -188,7 +191,7 @@ def test_phases_are_shaded_in_turn_and_named_above_the_frame_where_there_is_room
 
 def test_without_phases_there_is_no_band():
     figure = Figure(x_range=(0, 100), y_range=(0, 1))
-    _add_phases(figure, [])
+    add_phases(figure, [])
     assert not figure.above
     assert not any(isinstance(part, BoxAnnotation) for part in figure.center)
 
@@ -245,6 +248,9 @@ class Alone(MemoryFrame):
     """The arrays of one checkpoint, as if there were no other."""
 
     def phases(self):
+        return []
+
+    def events(self):
         return []
 
     def moved_to(self, epoch):

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     import param
     import xarray as xr
 
-__all__ = ["Phase", "StoredFrame", "fitted_controls", "missing_arrays", "what_is_missing"]
+__all__ = [
+    "Event",
+    "Phase",
+    "StoredFrame",
+    "events_of",
+    "fitted_controls",
+    "missing_arrays",
+    "phases_of",
+    "what_is_missing",
+]
 
 
 class Phase(NamedTuple):
@@ -36,6 +45,18 @@ class Phase(NamedTuple):
     name: str
     start: float
     end: float | None
+
+
+class Event(NamedTuple):
+    """Something that happened in a training.
+
+    Attributes:
+        epoch: when.
+        said: what, in a few words.
+    """
+
+    epoch: float
+    said: str
 
 
 @dataclass(frozen=True)
@@ -94,13 +115,34 @@ class StoredFrame:
 
     def phases(self) -> list[Phase]:
         """Return the phases of the training that were reached, by the analyzer that the family names for them."""
-        analyzer = self.variant.family.base.phases
-        if not analyzer or self.artifacts.of_series(analyzer) is None:
-            return []
-        name, start = (self.artifacts.read(f"{analyzer}/{array}").values for array in ("phase", "phase_start"))
-        reached = [(str(one), float(at)) for one, at in zip(name, start, strict=True) if np.isfinite(at)]
-        ends: list[float | None] = [*(at for _, at in reached[1:]), None]
-        return [Phase(one, at, end) for (one, at), end in zip(reached, ends, strict=True)]
+        return phases_of(self.variant, self.artifacts)
+
+    def events(self) -> list[Event]:
+        """Return what happened in the training, by the analyzer that the family names for it, in order."""
+        return events_of(self.variant, self.artifacts)
+
+
+def phases_of(variant: Variant, artifacts: Artifacts) -> list[Phase]:
+    """Return the phases of a training that were reached, by the analyzer that the family names for them."""
+    analyzer = variant.family.base.phases
+    if not analyzer or artifacts.of_series(analyzer) is None:
+        return []
+    name, start = (artifacts.read(f"{analyzer}/{array}").values for array in ("phase", "phase_start"))
+    reached = [(str(one), float(at)) for one, at in zip(name, start, strict=True) if np.isfinite(at)]
+    ends: list[float | None] = [*(at for _, at in reached[1:]), None]
+    return [Phase(one, at, end) for (one, at), end in zip(reached, ends, strict=True)]
+
+
+def events_of(variant: Variant, artifacts: Artifacts) -> list[Event]:
+    """Return what happened in a training, by the analyzer that the family names for it, in order."""
+    analyzer = variant.family.base.events
+    if not analyzer or artifacts.of_series(analyzer) is None:
+        return []
+    epoch, kind, subject = (
+        artifacts.read(f"{analyzer}/{array}").values for array in ("event_epoch", "kind", "subject")
+    )
+    found = [Event(float(at), f"{one}: {of}") for at, one, of in zip(epoch, kind, subject, strict=True)]
+    return sorted(event for event in found if np.isfinite(event.epoch))
 
 
 def missing_arrays(view: View, variant: Variant, artifacts: Artifacts) -> list[str]:

@@ -17,6 +17,7 @@ __all__ = [
     "LINES",
     "MOST_PIXELS",
     "MOST_TICKS",
+    "SELECTED_COLOUR",
     "TEST_COLOUR",
     "TRAIN_COLOUR",
     "colour_bar",
@@ -35,6 +36,8 @@ Array = np.ndarray[Any, Any]
 BAR_COLOUR = "#0072b2"
 TRAIN_COLOUR = "#0072b2"
 TEST_COLOUR = "#d55e00"
+SELECTED_COLOUR = "#e6007e"
+"""Of what is chosen, in every picture; of none of the colours that lines and scales have."""
 GREY = "#8a8a8a"
 """Readable on white and on black."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 import panel as pn
@@ -12,16 +11,16 @@ import panel_material_ui as pmui
 from panel.io import hold
 
 from dynascope import Variant
+from dynascope_workbench.address import Address
 from dynascope_workbench.alignment import Alignment, Track, distance
 from dynascope_workbench.beside import Beside
 from dynascope_workbench.columns import ColumnHead, beside, caption
 from dynascope_workbench.cursor import nearest
 from dynascope_workbench.differences import differing, short_titles
-from dynascope_workbench.locking import when_locked
-from dynascope_workbench.marks import GROKKING, marks_of, title_of
+from dynascope_workbench.milestones import GROKKING, marks_of, title_of
 from dynascope_workbench.overlay import Overlay
 from dynascope_workbench.player import EpochPlayer
-from dynascope_workbench.session import Session
+from dynascope_workbench.session import Session, when_locked
 from dynascope_workbench.tables import html_table
 from dynascope_workbench.variants_table import MOST, VariantsTable
 
@@ -29,6 +28,8 @@ __all__ = ["Compare"]
 
 AT_FIRST = 2
 """Variants, and views, that are shown at first."""
+NAME = "compare"
+"""Of this page, in the address."""
 SAME = "epoch"
 OWN_GROKKING = "grokking"
 ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
@@ -58,6 +59,7 @@ class Compare:
         self._titles: dict[str, str] = {}
         self._heads: dict[str, ColumnHead] = {}
         self._location: Any = None
+        self._address: Address | None = None
         self._quiet = self._begun = False
         self._wished: Mapping[str, Any] = {}
         self.rows: dict[str, Beside] = {}
@@ -127,7 +129,7 @@ class Compare:
     def follow_address(self, location: Any) -> None:
         """Start with what the address names, if it is this page's, and keep it there."""
         asked = location.query_params
-        if asked.get("page") == "compare":
+        if asked.get("page") == NAME:
             names = [name for name in str(asked.get("variants", "")).split(",") if name in self._variants]
             if names:
                 self.table.choose(list(dict.fromkeys(names))[:MOST])
@@ -137,6 +139,7 @@ class Compare:
             if self._begun:
                 self._follow_wishes()
         self._location = location
+        self._address = Address(location, self._state)
 
     def _begin(self) -> None:
         """Draw what was chosen while the page was made."""
@@ -255,8 +258,9 @@ class Compare:
         if epoch is not None and positions:
             first = next(track for track in tracks if track.epochs)
             index = nearest(positions, epoch - alignment.origin(first))
-        self._quietly(lambda: self.player.param.update(epochs=positions, index=index))
         aligned = alignment.reference is not None
+        unit = f"epochs from {self._mark_title}:" if aligned else "epoch"
+        self._quietly(lambda: self.player.param.update(epochs=positions, index=index, unit=unit))
         self.overlay.align(
             {track.name: alignment.origin(track) for track in tracks},
             f"epochs from {self._mark_title}" if aligned else "epoch", zero=aligned,
@@ -385,20 +389,21 @@ class Compare:
 
     def _write_address(self) -> None:
         """Put what is shown into the address."""
-        if self._location is None or self._quiet or not self._begun:
-            return
-        shown = {
-            "page": "compare",
-            "variants": ",".join(self.table.chosen),
-            "views": ",".join(self.views.value),
+        if self._address is not None and self._begun and not self._quiet:
+            self._address.write()
+
+    def _state(self) -> Mapping[str, Any]:
+        """Return what restores the page; nothing while another page is shown, whose address it is."""
+        if self._location.query_params.get("page") != NAME:
+            return {}
+        return {
+            "variants": ",".join(self.table.chosen) or None,
+            "views": ",".join(self.views.value) or None,
             "align": self.align.value,
-            "quantity": self.overlay.quantity.value,
-            "at": self.overlay.place.value,
+            "quantity": self.overlay.quantity.value or None,
+            "at": self.overlay.place.value or None,
             "epoch": self.position,
         }
-        self._location.search = "?" + urlencode(
-            {name: value for name, value in shown.items() if value not in ("", None)}
-        )
 
 
 def _asked(state: Mapping[str, Any], before: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ Replacing the data of bokeh sources costs 2 ms for nine figures; drawing again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -14,30 +14,21 @@ import numpy as np
 from bokeh.core.validation import silence
 from bokeh.core.validation.warnings import FIXED_SIZING_MODE
 from bokeh.events import Tap
-from bokeh.models import (
-    BoxAnnotation,
-    ColumnDataSource,
-    DataTable,
-    Div,
-    FixedTicker,
-    InlineStyleSheet,
-    LinearAxis,
-    Span,
-)
+from bokeh.models import ColumnDataSource, DataTable, Div, InlineStyleSheet, Span
 from bokeh.plotting import figure as Figure
 
 from dynascope import ArtifactError, View
-from dynascope.frames import Phase, StoredFrame
-from dynascope.style import GREY
+from dynascope.frames import StoredFrame
+from dynascope.style import LINES
+from dynascope_workbench.difference import diverge, subtracted, values_of
+from dynascope_workbench.dressing import add_events, add_phases, dress, epoch_line
+from dynascope_workbench.marks import Chosen, Marks
 from dynascope_workbench.tables import TABLE_STYLE, html_of
 
-__all__ = ["Drawing", "dress"]
+__all__ = ["Drawing"]
 
-NARROW = 0.06
-"""The share of the axis below which a phase is too narrow for its name."""
-
-PHASE_NAMES = "phases"
-"""What the axis is called that names them."""
+OTHER_COLOUR = LINES[2][0]
+"""Of the line at the second epoch."""
 
 silence(FIXED_SIZING_MODE)  # of figures whose frame is fixed, and whose size follows from it
 hv.extension("bokeh")
@@ -51,15 +42,25 @@ class Drawing:
         view: what is drawn.
         frame: what it is drawn from, at the first epoch.
         choose: called with what a click chooses: the epoch where a series is clicked, what the view picks.
+        other: the second epoch, where there is one: a view over the epochs has a line there, too.
+        less: whether the values at ``other`` are shown less those at the frame's epoch.
 
     Attributes:
         root: the bokeh model to show.
+        differs: whether the picture has values that can be subtracted, and so shows differences.
     """
 
     def __init__(
-        self, view: View, frame: StoredFrame, choose: Callable[[Mapping[str, Any]], None] | None = None
+        self,
+        view: View,
+        frame: StoredFrame,
+        choose: Callable[[Mapping[str, Any]], None] | None = None,
+        *,
+        other: int | None = None,
+        less: bool = False,
     ) -> None:
-        self.view, self._frame = view, frame
+        self.view, self._frame, self._other = view, frame, other
+        self._chosen: Chosen = {}
         self._epoch = None if view.columns is not None or view.series else _EpochStream(epoch=frame.epoch)
         element = view.draw(frame)
         if self._epoch is not None:
@@ -73,31 +74,78 @@ class Drawing:
             style = InlineStyleSheet(css=TABLE_STYLE)
             self.root = Div(text=_html(self._table), sizing_mode="stretch_width", stylesheets=[style])
         plot.document = None  # HoloViews would keep the plot for as long as the server runs
-        self._sources = _sources(plot)
+        self._sources, self._elements = _sources(plot)
+        self.figures = list(self.root.select({"type": Figure}))
         self._lines: list[Span] = []
-        for figure in self.root.select({"type": Figure}):
+        self._other_lines: list[Span] = []
+        self._marks = [Marks(figure, elements) for figure, elements in _by_figure(plot)]
+        for figure in self.figures:
             dress(figure)
             if view.series:
-                _add_phases(figure, frame.phases())
-                self._lines.append(_epoch_line(figure, frame.epoch))
+                add_phases(figure, frame.phases())
+                add_events(figure, frame.events())
+                self._lines.append(epoch_line(figure, frame.epoch))
+                self._other_lines.append(epoch_line(figure, frame.epoch if other is None else other, OTHER_COLOUR))
+                self._other_lines[-1].visible = other is not None
             if choose is not None and (view.series or view.pick is not None):
                 figure.on_event(Tap, self._chooser(figure, choose))
+        self._less = self._values() if less else []
+        self.differs = bool(self._less) and diverge(plot, self._elements.values())
 
-    def move(self, frame: StoredFrame) -> None:
-        """Show another epoch.
+    def move(self, frame: StoredFrame, other: int | None = None) -> None:
+        """Show another epoch, or another second one.
 
         Raises:
             ArtifactError: ``columns`` names a column that the picture does not have, or more than one source has.
         """
         self._frame = frame
+        self._other = other
         for line in self._lines:
             line.location = frame.epoch
+        for line in self._other_lines:
+            line.visible = other is not None
+            if other is not None:
+                line.location = other
         if self._epoch is not None:
             self._epoch.event(epoch=frame.epoch)
         if self.view.columns is not None:
-            self._replace(self.view.columns(frame))
+            columns = self.view.columns(frame)
+            if self.differs and other is not None:
+                columns = subtracted(self.view.columns(frame.moved_to(other)), columns, self._less)
+            self._replace(columns)
         if self._table is not None:
             self.root.text = _html(self._table)
+        if self._chosen:
+            self.mark(self._chosen)
+
+    def mark(self, chosen: Chosen) -> None:
+        """Mark what is chosen, by axis."""
+        self._chosen = chosen
+        placed = self.view.mark(self._frame, chosen) if self.view.mark is not None and chosen else {}
+        for marks in self._marks:
+            marks.show(chosen, placed)
+
+    def resize(self, height: int) -> None:
+        """Give the picture another height, and one whose frame has a fixed size the largest square that fits."""
+        for figure in self.figures:
+            if figure.frame_width is None:
+                figure.height = height
+            else:
+                share = figure.frame_width / figure.frame_height
+                figure.frame_height = height - 90
+                figure.frame_width = round(share * figure.frame_height)
+
+    def _values(self) -> list[str]:
+        """Return the keys of the columns that hold values which can be subtracted."""
+        if self.view.columns is None:
+            return []
+        columns = self.view.columns(self._frame)
+        found = []
+        for key, values in columns.items():
+            source, column = self._target(key)
+            if values_of(self._elements[source], column, values[0] if column == "image" else values):
+                found.append(key)
+        return found
 
     def _replace(self, columns_by_key: Mapping[str, Any]) -> None:
         """Put new columns into the sources that have them."""
@@ -149,45 +197,29 @@ class Drawing:
 _EpochStream = hv.streams.Stream.define("Epoch", epoch=0)
 
 
-def _sources(plot: Any) -> dict[str, ColumnDataSource]:
-    """Return the data sources of a plot by the label of their element (``#n`` keeps equal labels apart)."""
-    found: dict[str, ColumnDataSource] = {}
+def _sources(plot: Any) -> tuple[dict[str, ColumnDataSource], dict[str, Any]]:
+    """Return a plot's data sources and their elements, by label of the element (``#n`` keeps equal labels apart)."""
+    sources: dict[str, ColumnDataSource] = {}
+    elements: dict[str, Any] = {}
     for part in plot.traverse(lambda part: part):
         source = getattr(part, "handles", {}).get("source")
-        if isinstance(source, ColumnDataSource) and source not in found.values():
-            label = getattr(getattr(part, "current_frame", None), "label", "") or ""
-            found[f"{label}#{len(found)}"] = source
-    return found
+        if isinstance(source, ColumnDataSource) and source not in sources.values():
+            element = getattr(part, "current_frame", None)
+            name = f"{getattr(element, 'label', '') or ''}#{len(sources)}"
+            sources[name], elements[name] = source, element
+    return sources, elements
 
 
-def _add_phases(figure: Any, phases: Sequence[Phase]) -> None:
-    """Shade every other phase, and name each one above it: outside of the frame, where no curve hides the name."""
-    axis = figure.x_range
-    if axis.start is None:
-        return
-    whole = axis.end - axis.start
-    names: dict[float, str] = {}
-    for index, phase in enumerate(phases):
-        start, end = max(phase.start, axis.start), axis.end if phase.end is None else min(phase.end, axis.end)
-        if index % 2 and start < end:
-            shade = BoxAnnotation(left=start, right=end, fill_color=GREY, fill_alpha=0.12, line_color=None)
-            shade.level = "underlay"
-            figure.add_layout(shade)
-        if whole and (end - start) / whole > NARROW * (1 + len(phase.name) / 10):
-            names[(start + end) / 2] = phase.name
-    if names:
-        named = LinearAxis(
-            ticker=FixedTicker(ticks=sorted(names), minor_ticks=[]), major_label_overrides=names, name=PHASE_NAMES,
-            axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None, major_label_standoff=0,
-            major_label_text_color=GREY, major_label_text_font_size="10px",
-        )  # fmt: skip
-        figure.above = [named, *figure.above]  # next to the frame, under the legend
-
-
-def _epoch_line(figure: Any, epoch: int) -> Span:
-    line = Span(location=epoch, dimension="height", line_color=GREY, line_width=1.5, line_dash=[4, 3])
-    figure.add_layout(line)
-    return line
+def _by_figure(plot: Any) -> list[tuple[Figure, list[tuple[tuple[str, ...], ColumnDataSource]]]]:
+    """Return each figure of a plot with the key dimensions and the source of each of its elements."""
+    found: dict[str, tuple[Figure, list[tuple[tuple[str, ...], ColumnDataSource]]]] = {}
+    for part in plot.traverse(lambda part: part):
+        handles = getattr(part, "handles", {})
+        figure, source, element = handles.get("plot"), handles.get("source"), getattr(part, "current_frame", None)
+        if isinstance(figure, Figure) and isinstance(source, ColumnDataSource) and isinstance(element, hv.Element):
+            _, elements = found.setdefault(figure.id, (figure, []))
+            elements.append((tuple(dimension.name for dimension in element.kdims), source))
+    return list(found.values())
 
 
 def _html(table: DataTable) -> str:
@@ -207,40 +239,3 @@ def _written(value: Any) -> str:
 def _breakable(text: str) -> str:
     """Let long names be broken at their underscores."""
     return escape(text).replace("_", "_<wbr>")
-
-
-def dress(figure: Any) -> None:
-    """Give every picture the same height and quiet frame, and its card's width unless its frame has a fixed one."""
-    if figure.frame_width is None:
-        figure.sizing_mode = "stretch_width"
-        figure.height = 330
-    else:
-        figure.sizing_mode = "fixed"
-        figure.width = figure.height = None
-    figure.min_border_left = 56
-    figure.title.visible = False
-    figure.toolbar.autohide = True
-    figure.toolbar.active_scroll = None  # the wheel scrolls the page
-    figure.toolbar.active_drag = None
-    figure.toolbar.logo = None
-    figure.outline_line_color = None
-    figure.background_fill_alpha = 0
-    for axis in figure.axis:
-        axis.axis_label_text_font_style = "normal"
-        axis.axis_label_text_font_size = "12px"
-        axis.major_label_text_font_size = "11px"
-        axis.axis_line_alpha = 0.4
-        axis.major_tick_line_alpha = 0.4
-        axis.minor_tick_line_color = None
-    for grid in figure.grid:
-        grid.grid_line_alpha = 0.15
-    for legend in figure.legend:
-        legend.background_fill_alpha = 0
-        legend.border_line_color = None
-        legend.label_text_font_size = "12px"
-        legend.spacing, legend.margin, legend.padding, legend.glyph_height = 5, 0, 2, 14
-        legend.title_text_color = GREY
-        legend.title_text_font_style = "normal"
-        legend.title_text_font_size = "11px"
-        if legend in figure.above:
-            legend.location = "bottom_left"  # of its own panel, clear of the frame

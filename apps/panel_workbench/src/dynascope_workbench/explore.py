@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -10,20 +12,34 @@ import panel_material_ui as pmui
 import param
 from panel.io import hold
 
-from dynascope import Variant
-from dynascope.plugins import Provided
-from dynascope_workbench.card import ViewCard
-from dynascope_workbench.cursor import Cursor
+from dynascope import DynascopeError, Variant
+from dynascope.frames import events_of, phases_of
+from dynascope_workbench.address import Address, chosen_in, chosen_text, settings_in, settings_text, whole_number
+from dynascope_workbench.any_epoch import AnyEpoch
+from dynascope_workbench.board import Board
+from dynascope_workbench.card import Host, ViewCard
+from dynascope_workbench.choices import Choices
+from dynascope_workbench.cursor import ONE, SIDE_BY_SIDE, Cursor, nearest
+from dynascope_workbench.freshness import Freshness, analyzers_of
 from dynascope_workbench.player import EpochPlayer
-from dynascope_workbench.session import Session
+from dynascope_workbench.reports import ReportBar
+from dynascope_workbench.saver import Saver
+from dynascope_workbench.session import Session, when_locked
 
 __all__ = ["Explore"]
 
+FOLLOWED = ("variant", "probe", "index", "other", "mode", "chosen")
 ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
 STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
+LOOK_MS = 1_500
+"""How often the page looks whether something was computed or trained."""
+LOOKS = 6
+"""After so many looks at what goes on changing, views over the epochs are drawn anew."""
+AROUND = 250
+"""What stands above and below a picture that fills the window, px."""
 
 
-class Explore:
+class Explore(Host):
     """The views of one variant, moved together.
 
     Args:
@@ -32,57 +48,71 @@ class Explore:
 
     Attributes:
         cursor: what the views follow.
-        views: the list in which they are chosen.
-        cards: the views that are shown, in order.
+        board: the cards, and the list in which views are chosen.
+        freshness: what is stale and missing of the variant, as far as it was looked at.
     """
 
     title = "Explore"
 
     def __init__(self, session: Session, views: Sequence[str] | None = None) -> None:
         self.session = session
-        plugins = session.plugins
         self.cursor = Cursor()
+        self.freshness = Freshness()
         self._variants = session.variants()
-        entries = sorted(plugins.all("views").values(), key=lambda entry: (not entry.item.series, entry.id))
-        self._cards: dict[str, ViewCard] = {}
-        self._entries = {entry.id: entry for entry in entries}
-        self.views = pmui.MultiChoice(
-            label="views",
-            options={self._title(entry): entry.id for entry in entries},
-            value=[name for name in views or self._default_views() if name in self._entries],
-            chip=True,
-            sizing_mode="stretch_width",
-            margin=(8, 4, 0, 4),
-        )
-        self._plugins = plugins
-        self._grid = pmui.Grid(container=True, spacing=2, sizing_mode="stretch_width", margin=(8, 0, 0, 0))
-        self.views.param.watch(lambda _: self._show_views(), "value")
-        self.player = EpochPlayer(sizing_mode="stretch_width", styles={"flex": "1 1 560px"}, margin=(6, 4))
-        # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
-        self.player.param.watch(lambda event: setattr(self.cursor, "index", event.new), "index")
-        self.cursor.param.watch(lambda event: setattr(self.player, "index", event.new), "index")
-        self.cursor.param.watch(self._follow, ["variant", "probe", "index"])
+        self._seen: object = None
+        self._unsettled = 0
+        self._address: Address | None = None
+        self.board = Board(session, self, self._show, ())
+        self.board.chooser.value = self.board.known(views or self._usual_views())
+        self.any_epoch = AnyEpoch(session)
+        self.choices = Choices(self.cursor)
+        self.reports = ReportBar(session, lambda: (self.board.settings(), self.cursor.probe), self._open_report)
+        self.saver = Saver(width=0, height=0, margin=0)
+        self._make_widgets()
+        self._connect()
         if self._variants:
             self.cursor.variant = next(iter(self._variants))
 
-    def follow_address(self, location: Any) -> None:
-        """Start at the variant, epoch and views that the address names, and keep them in it."""
-        asked = location.query_params
-        named = [name for name in str(asked.get("views", "")).split(",") if name in self._entries]
-        self.views.value = named or self.views.value
-        if asked.get("variant") in self._variants:
-            self.cursor.variant = asked["variant"]
-        if str(asked.get("epoch", "")).isdigit():
-            self.cursor.jump(int(asked["epoch"]))
+    def _make_widgets(self) -> None:
+        self.player = EpochPlayer(sizing_mode="stretch_width", margin=(4, 4))
+        self.other_player = EpochPlayer(sizing_mode="stretch_width", margin=(0, 4, 4, 4), title="B", keys=False)
+        self._second = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._choice = pmui.Select(label="variant", options=[], width=320, size="small", margin=(8, 4))
+        self._probe = pmui.Select(label="probe", options=[], width=200, size="small", margin=(8, 4))
+        self._mode = pmui.RadioButtonGroup(
+            options=list(self.cursor.param.mode.objects), value=ONE, size="small", margin=(8, 8),
+            sx={"whiteSpace": "nowrap", "& .MuiToggleButton-root": {"textTransform": "none", "padding": "4px 10px"}},
+            description="One epoch, two beside each other, or what differs between them",
+        )  # fmt: skip
+        self._open_chooser = pmui.Button(
+            label="Views", icon="dashboard_customize", variant="outlined", size="small", margin=(8, 6)
+        )
+        self._link = pmui.IconButton(
+            icon="link", description="Copy a link to what is shown", size="small", margin=(8, 4)
+        )
 
-        def update(*_: Any) -> None:
-            named = self.views.value != at_first or "views" in location.query_params
-            chosen = {"views": ",".join(self.views.value)} if named else {}
-            location.update_query(variant=self.cursor.variant, epoch=self.cursor.epoch, **chosen)
+    def _connect(self) -> None:
+        """Lead changes from the widgets to the cursor, and from there to the views."""
+        cursor, player, other, views = self.cursor, self.player, self.other_player, self.board.chooser
+        # Both ways: the browser owns the position; a clicked curve and another variant move it from here.
+        player.param.watch(lambda event: setattr(cursor, "index", event.new), "index")
+        cursor.param.watch(lambda event: setattr(player, "index", event.new), "index")
+        other.param.watch(lambda event: setattr(cursor, "other", event.new), "index")
+        cursor.param.watch(lambda event: setattr(other, "index", event.new), "other")
+        player.param.watch(lambda event: self._offer_epoch(event.new), "wanted")
+        player.param.watch(lambda _: self._escape(), "escaped")
+        self._choice.param.watch(lambda event: setattr(cursor, "variant", event.new), "value")
+        self._probe.param.watch(lambda event: setattr(cursor, "probe", event.new or cursor.probe), "value")
+        self._mode.param.watch(lambda event: setattr(cursor, "mode", event.new), "value")
+        self._open_chooser.on_click(lambda _: when_locked(self._show_chooser))
+        self._link.on_click(lambda _: when_locked(self._copy_link))
+        views.param.watch(lambda _: self._lay_out(), "value")
+        views.param.watch(lambda event: self._compute_view(event.new["id"]), "compute")
+        cursor.param.watch(self._follow, list(FOLLOWED))
+        cursor.param.watch(lambda *_: self._write_address(), list(FOLLOWED))
+        views.param.watch(lambda _: self._write_address(), "value")
 
-        at_first = self.views.value
-        self.cursor.param.watch(update, ["variant", "index"])
-        self.views.param.watch(update, "value")
+    # What is shown.
 
     @property
     def variant(self) -> Variant | None:
@@ -91,90 +121,330 @@ class Explore:
 
     @property
     def cards(self) -> list[ViewCard]:
-        """The views that are shown."""
-        return [self._card(name) for name in self.views.value]
+        """The cards that are on the page, in order."""
+        return self.board.seen
 
-    def _card(self, name: str) -> ViewCard:
-        if name not in self._cards:
-            card = self._cards[name] = ViewCard(self._entries[name], self._plugins, self.choose)
-            if self.variant is not None:
-                card.show(self.variant, self.cursor.probe, self.cursor.epoch)
-        return self._cards[name]
+    def _show(self, card: ViewCard) -> None:
+        cursor = self.cursor
+        if self.variant is not None:
+            card.tell(self.freshness)
+            card.show(self.variant, cursor.probe, cursor.epoch, cursor.other_epoch, cursor.mode)
+            card.mark(cursor.chosen)
 
-    def _title(self, entry: Provided) -> str:
-        """Return a view's title, with its id where two have the same."""
-        alike = sum(other.item.title == entry.item.title for other in self._entries.values()) > 1
-        return f"{entry.item.title} ({entry.id})" if alike else str(entry.item.title)
+    def _usual_views(self) -> Sequence[str]:
+        variant = self.variant or next(iter(self._variants.values()), None)
+        return (variant.family.base.default_views if variant is not None else ()) or tuple(self.board.entries)
 
-    def _default_views(self) -> Sequence[str]:
-        variant = next(iter(self._variants.values()), None)
-        return (variant.family.base.default_views if variant is not None else ()) or tuple(self._entries)
+    def _lay_out(self) -> None:
+        two = self.cursor.mode == SIDE_BY_SIDE
+        self.board.lay_out(wide=lambda card: two and not card.provided.item.series)
 
-    def _show_views(self) -> None:
-        """Lay the chosen views out. One that was away is shown anew: it has not followed meanwhile."""
-        for name in set(self._cards) - set(self.views.value):
-            del self._cards[name]
-        self._grid[:] = [pmui.Grid(card.panel, size={"xs": 12, "lg": 6}) for card in self.cards]
+    def _open_report(self, views: Mapping[str, Mapping[str, Any]] | None) -> None:
+        """Show the views of a report, or with None those that the family usually shows."""
+        self.board.open(views if views is not None else {name: {} for name in self._usual_views()})
+
+    # What a card asks of the page.
 
     def choose(self, chosen: Mapping[str, Any]) -> None:
-        """Follow a click in a view: go to an epoch, and set the controls of that name in every view."""
+        """Follow a click in a view: go to an epoch, and choose a neuron, a frequency, ... in every view."""
         if "epoch" in chosen:
             self.cursor.jump(chosen["epoch"])
-        for card in self.cards:
-            card.choose(chosen)
+        coordinates = {axis: value for axis, value in chosen.items() if axis != "epoch"}
+        if coordinates:
+            self.cursor.chosen = {**self.cursor.chosen, **coordinates}
+
+    def controls_changed(self, card: ViewCard, changed: Mapping[str, Any]) -> None:
+        """Choose in every view what a control of one was set to, if it is a coordinate."""
+        coordinates = {name: value for name, value in changed.items() if name in card.axes and value is not None}
+        if coordinates:
+            self.choose(coordinates)
+        self._write_address()
+
+    def compute(self, analyzers: Sequence[str]) -> None:
+        """Start an analysis of the variant; what it computes appears by itself."""
+        assert self.variant is not None
+        words = [word for name in analyzers for word in ("--analyzer", name)]
+        words += ["--probe", self.cursor.probe] if self.cursor.probe != self.variant.family.probe else []
+        try:
+            job = self.session.start("analyze", [*words, self.cursor.variant])
+        except DynascopeError as error:
+            self.session.notify(str(error), "error")
+            return
+        self.session.notify(f"Job {job.id} computes {', '.join(analyzers)}; it appears here as it is done.")
+
+    def save(self, card: ViewCard, kind: str) -> None:
+        """Save what a card shows: a picture as it is shown, or its numbers."""
+        cursor = self.cursor
+        epochs = [cursor.epoch] if cursor.other_epoch is None else [cursor.epoch, cursor.other_epoch]
+        variant = cursor.variant.partition("/")[2]
+        name = f"{variant}_{card.provided.id}_{'-'.join(map(str, epochs))}"
+        if kind == "csv":
+            self.saver.text(f"{name}.csv", card.numbers())
+        elif card.drawing is None or not card.drawing.figures:
+            self.session.notify("There is no picture to be saved here; its numbers are there as CSV.", "warning")
+        else:
+            said = " and ".join(f"{epoch:,}" for epoch in epochs)
+            models = [drawing.root.ref["id"] for drawing in card.drawings]
+            self.saver.picture(kind, name, models, f"{card.provided.item.title} · {variant} · epoch {said}")
+
+    def expand(self, card: ViewCard) -> None:
+        """Show a card alone, as large as the window, or all of them again."""
+        self.board.show_alone(card, max(self.player.window_height - AROUND, 300))
+        self._move_cards()
+        self._lay_out()
+
+    def remove(self, card: ViewCard) -> None:
+        """Take a card from the page."""
+        self.board.remove(card)
+
+    def _escape(self) -> None:
+        if self.board.alone is not None:
+            self.expand(self.board.alone)
+        elif self.cursor.chosen:
+            self.cursor.chosen = {}
+
+    # The page.
 
     def panel(self) -> Any:
         """Return the page's content."""
-        if not self._variants:
-            lines = ["There is no variant in this workspace yet. Train one: `dynascope train FAMILY`."]
-            lines += [f"{row.name}: {row.error}" for row in self.session.workspace.broken_variants()]
-            return pmui.Alert("\n\n".join(lines), severity="info", sizing_mode="stretch_width", margin=16)
-        names = {name.partition("/")[2] if self._unique(name) else name: name for name in self._variants}
-        choice = pmui.Select(
-            label="variant", options=names, value=self.cursor.variant, width=340, size="small", margin=(8, 4, 4, 4)
-        )
-        choice.param.watch(lambda event: setattr(self.cursor, "variant", event.new), "value")
-        bar = pmui.Paper(
-            pmui.Row(choice, self.player, sizing_mode="stretch_width", sx=ONE_LINE),
-            elevation=2,
-            sizing_mode="stretch_width",
-            margin=0,
-            sx=STICKY,
-        )
-        self._show_views()
+        self._empty = pmui.Alert(
+            "There is no variant in this workspace yet. Train one on the page Train, or with `dynascope train FAMILY`.",
+            severity="info", sizing_mode="stretch_width", margin=(8, 0), visible=not self._variants,
+        )  # fmt: skip
+        first = pmui.Row(
+            self._choice, self._probe, self.reports.choice, self.reports.button, self._open_chooser, self._mode,
+            self._link, sizing_mode="stretch_width", sx=ONE_LINE,
+        )  # fmt: skip
+        self._bar = pmui.Paper(
+            first, self.player, self._second, self.choices.panel, self.any_epoch.panel, elevation=2,
+            sizing_mode="stretch_width", margin=0, sx=STICKY, visible=bool(self._variants),
+        )  # fmt: skip
         broken = [
             pmui.Alert(f"{row.name}: {row.error}", severity="warning", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
             for row in self.session.workspace.broken_variants()
         ]
-        return pn.Column(bar, *broken, self.views, self._grid, sizing_mode="stretch_width", margin=(14, 14))
+        self._lay_out()
+        if pn.state.curdoc is not None:
+            pn.state.add_periodic_callback(self.look, LOOK_MS)
+        return pn.Column(
+            self._empty, self._bar, *broken, self.board.grid, self.board.drawer, self.reports.dialog, self.saver,
+            sizing_mode="stretch_width", margin=(14, 14),
+        )  # fmt: skip
 
-    def _unique(self, name: str) -> bool:
-        short = name.partition("/")[2]
-        return sum(other.partition("/")[2] == short for other in self._variants) == 1
+    def opened(self, state: Mapping[str, Any]) -> None:
+        """Look at what is there now, and go where another page leads: a variant, an epoch."""
+        self._list_variants()
+        if state.get("variant") in self._variants:
+            self.cursor.variant = state["variant"]
+        if state.get("epoch") is not None:
+            self.cursor.jump(state["epoch"])
+
+    def _list_variants(self) -> None:
+        """Show which variants there are."""
+        self._variants = self.session.variants()
+        shorts = [name.partition("/")[2] for name in self._variants]
+        often = Counter(shorts)
+        names = {short if often[short] == 1 else name: name for name, short in zip(self._variants, shorts, strict=True)}
+        if self.cursor.variant not in self._variants and self._variants:
+            self.cursor.variant = next(iter(self._variants))
+        self._choice.param.update(options=names, value=self.cursor.variant or None)
 
     def _follow(self, *events: Any) -> None:
         """The one dispatcher: every view is moved in one batch, each guarded by its card."""
         changed = {event.name for event in events}
-        variant = self.variant
-        if variant is None:
+        if self.variant is None:
             return
         with hold(freeze=True):
             if changed & {"variant", "probe"}:
-                self._open(variant, fresh="variant" in changed)
-            else:
+                self._open(self.variant, fresh="variant" in changed)
+            elif "mode" in changed:
+                self._change_mode()
+            elif changed & {"index", "other"}:
+                self._move_cards()
+            if "chosen" in changed:
                 for card in self.cards:
-                    card.move(self.cursor.epoch)
+                    card.choose(self.cursor.chosen)
+                    card.mark(self.cursor.chosen)
+                self.choices.show()
+
+    def _move_cards(self) -> None:
+        for card in self.cards:
+            card.move(self.cursor.epoch, self.cursor.other_epoch)
 
     def _open(self, variant: Variant, *, fresh: bool) -> None:
         """Show another variant; at the checkpoint nearest to the epoch that was shown before."""
-        earlier = self.cursor.epoch if self.cursor.epochs else None
-        epochs = variant.checkpoints
-        with param.parameterized.discard_events(self.cursor):
-            self.cursor.probe = variant.family.probe if fresh or not self.cursor.probe else self.cursor.probe
-            self.cursor.epochs = epochs
-            self.cursor.index = max(len(epochs) - 1, 0)
-            if earlier is not None:
-                self.cursor.jump(earlier)
-        self.player.param.update(epochs=epochs, index=self.cursor.index)
-        for card in self._cards.values():
-            card.show(variant, self.cursor.probe, self.cursor.epoch)
+        cursor = self.cursor
+        earlier = (cursor.epoch, cursor.other_epoch) if cursor.epochs else (None, None)
+        with param.parameterized.discard_events(cursor):
+            cursor.probe = variant.family.probe if fresh or not cursor.probe else cursor.probe
+        self.freshness = Freshness()
+        self._take_epochs(variant, *earlier)
+        self._choice.value = cursor.variant
+        probes = list(dict.fromkeys([cursor.probe, *_probes(variant)]))
+        self._probe.param.update(options=probes, value=cursor.probe, visible=len(probes) > 1)
+        self.reports.of_family(variant.family.name)
+        self._seen = self._signature(variant)
+        for card in self.board.chosen:
+            self._show(card)
+        self._look_at_freshness()
+
+    def _take_epochs(self, variant: Variant, epoch: int | None, other: int | None) -> None:
+        """Take the checkpoints that there are now, and stay where the cursors are, as nearly as they allow."""
+        cursor, epochs = self.cursor, variant.checkpoints
+        artifacts = variant.artifacts_of(cursor.probe)
+        with param.parameterized.discard_events(cursor):
+            cursor.epochs = epochs
+            last = max(len(epochs) - 1, 0)
+            cursor.index = nearest(epochs, epoch) if epochs and epoch is not None else last
+            cursor.other = nearest(epochs, other) if epochs and other is not None else 0
+        phases = [(phase.start, phase.name) for phase in phases_of(variant, artifacts)]
+        events = [(event.epoch, event.said) for event in events_of(variant, artifacts)]
+        for player, index in ((self.player, cursor.index), (self.other_player, cursor.other)):
+            player.param.update(epochs=epochs, index=index, phases=phases, events=events)
+
+    def _change_mode(self) -> None:
+        two = self.cursor.mode != ONE
+        if two and self.cursor.other == self.cursor.index:
+            last = max(len(self.cursor.epochs) - 1, 0)
+            self.cursor.other = 0 if self.cursor.index == last else last
+        self.player.title = "A" if two else ""
+        self._second[:] = [self.other_player] if two else []
+        self._mode.value = self.cursor.mode
+        for card in self.board.chosen:
+            card.compare(self.cursor.epoch, self.cursor.other_epoch, self.cursor.mode)
+        self._lay_out()
+
+    # What changes beside the page.
+
+    def look(self) -> None:
+        """Look whether something was computed or trained since; what concerns the page is shown."""
+        variant = self.variant
+        if variant is None:
+            self._list_variants()
+            self._empty.visible, self._bar.visible = not self._variants, bool(self._variants)
+            return
+        seen = self._signature(variant)
+        same, self._seen = seen == self._seen, seen
+        if same and not self._unsettled:
+            return
+        # Views over the epochs are drawn anew when nothing has come for a while, or after some looks: not each time.
+        self._unsettled = 0 if same or self._unsettled >= LOOKS else self._unsettled + 1
+        with hold(freeze=True):
+            if variant.checkpoints != self.cursor.epochs:
+                self._take_epochs(variant, self.cursor.epoch, self.cursor.other_epoch)
+            self.any_epoch.arrived(self.cursor.epochs, self.cursor.jump)
+            for card in self.cards:
+                card.refresh(self.cursor.epoch, series=not self._unsettled)
+        if not self._unsettled:
+            self._look_at_freshness()
+
+    def _signature(self, variant: Variant) -> object:
+        """Return what changes when a checkpoint, an artifact of a chosen view or a row of metrics is written."""
+        artifacts = variant.artifacts_of(self.cursor.probe).folder
+        analyzers = {name for view in self.board.chooser.value for name in analyzers_of(self.board.entries[view].item)}
+        paths = [variant.folder / "checkpoints", variant.metrics_file.path, artifacts]
+        return [_changed_at(path) for path in (*paths, *(artifacts / name for name in sorted(analyzers)))]
+
+    def _look_at_freshness(self) -> None:
+        """Work out beside the page what is stale and missing, and tell the cards."""
+        variant, probe = self.variant, self.cursor.probe
+        assert variant is not None
+
+        def look() -> Freshness:
+            try:
+                return Freshness.of(variant, self.session.plugins, probe)
+            except (DynascopeError, OSError):
+                return Freshness()  # each card says what is wrong with what it reads
+
+        def tell(found: Freshness) -> None:
+            if (self.variant, self.cursor.probe) == (variant, probe):
+                self.freshness = found
+                for card in self.board.chosen:
+                    card.tell(found)
+                if self.board.drawer.open:
+                    self.board.say(found)
+
+        self.session.aside(look, tell)
+
+    def _show_chooser(self) -> None:
+        self.board.say(self.freshness)
+        self.board.drawer.open = True
+
+    def _compute_view(self, name: str) -> None:
+        view = self.board.entries[name].item
+        self.compute(self.freshness.missing(view) + self.freshness.stale(view))
+
+    def _offer_epoch(self, epoch: int | None) -> None:
+        if self.variant is not None:
+            self.any_epoch.offer(self.variant, self.cursor.probe, epoch, self.cursor.epoch)
+
+    # The address.
+
+    def _copy_link(self) -> None:
+        self._write_address()
+        self.saver.link()
+        self.session.notify("The link to this page was copied.", "success")
+
+    def _write_address(self) -> None:
+        if self._address is not None:
+            self._address.write()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the address says of the page."""
+        cursor, settings = self.cursor, self.board.settings()
+        usual = not self.reports.name and list(settings) == self.board.known(self._usual_views())
+        modes = dict(zip(cursor.param.mode.objects, (None, "both", "difference"), strict=True))
+        return {
+            "variant": cursor.variant,
+            "probe": cursor.probe if self.variant is not None and cursor.probe != self.variant.family.probe else None,
+            "epoch": cursor.epoch,
+            "b": cursor.other_epoch,
+            "show": modes[cursor.mode],
+            "chosen": chosen_text(cursor.chosen) or None,
+            "report": self.reports.name or None,
+            "views": None if usual else ",".join(settings),
+            "settings": settings_text(settings) or None,
+        }
+
+    def follow_address(self, location: Any) -> None:
+        """Start at what the address names, and keep it in the address."""
+        asked = location.query_params
+        if asked.get("variant") in self._variants:
+            self.cursor.variant = asked["variant"]
+        if self.variant is not None:
+            self._restore(asked, self.variant)
+        self._address = Address(location, self.state)
+
+    def _restore(self, asked: Mapping[str, Any], variant: Variant) -> None:
+        cursor = self.cursor
+        if asked.get("probe") in _probes(variant):
+            cursor.probe = asked["probe"]
+        if "report" in asked:
+            self.reports.open(str(asked["report"]))
+        settings = settings_in(str(asked.get("settings", "")), self.board.entries)
+        named = self.board.known(str(asked.get("views", "")).split(","))
+        if named or settings:
+            self.board.open({name: settings.get(name, {}) for name in named or self.board.chooser.value})
+        if (epoch := whole_number(asked.get("epoch"))) is not None:
+            cursor.jump(epoch)
+        modes = dict(zip(("both", "difference"), cursor.param.mode.objects[1:], strict=True))
+        if asked.get("show") in modes:
+            if (other := whole_number(asked.get("b"))) is not None and cursor.epochs:
+                cursor.other = nearest(cursor.epochs, other)
+            cursor.mode = modes[asked["show"]]
+        if chosen := chosen_in(str(asked.get("chosen", ""))):
+            cursor.chosen = chosen
+
+
+def _probes(variant: Variant) -> list[str]:
+    """Return the probes under which something of a variant is stored."""
+    folder = variant.folder / "artifacts"
+    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+
+
+def _changed_at(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size

@@ -1,70 +1,135 @@
-"""The epochs that are stored of a training under a name: milestones, boundaries and starts of phases."""
+"""What is chosen (a neuron, a frequency, a head, a pair), marked in a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from bokeh.models import BoxAnnotation, ColumnDataSource, Quad, Scatter
+from bokeh.plotting import figure as Figure
 
-from dynascope import DynascopeError, Variant
-from dynascope.store.artifacts import Artifacts
-from dynascope.store.units import Unit
+from dynascope.style import SELECTED_COLOUR
 
-__all__ = ["GROKKING", "MOST_NAMES", "marks_of", "title_of"]
+__all__ = ["CHOSEN", "Chosen", "Marks"]
 
-GROKKING = "general.milestones/epoch_reached[milestone=test_accuracy]"
-"""What the workbench calls grokking: the epoch at which the test split is learned, as the core's milestones have it."""
+Chosen = Mapping[str, int | str]
+CHOSEN = "chosen"
+"""The name of the sources of what marks."""
+HALF = 0.5
+"""A whole number's cell on an axis."""
+MOST = 2_000
+"""Points that are marked: of more, nothing stands out."""
 
-MOST_NAMES = 12
-"""An axis with more coordinates is none of named epochs."""
 
+class Marks:
+    """The marks of one picture, made with it, and empty while nothing of it is chosen.
 
-def marks_of(variant: Variant, analyzer: str | None = None) -> Mapping[str, float]:
-    """Return the named epochs of a variant, NaN where one was not reached.
-
-    They are found by what they are: what an analyzer of the series stores in epochs, along one axis of names.
+    A browser that is just laying the picture out fails where one is added to it later.
 
     Args:
-        variant: of which; under its family's probe.
-        analyzer: the one whose epochs are read; all that have measured the series by default.
-
-    Returns:
-        Epochs by ``"<plug-in>.<analyzer>/<array>[<axis>=<name>]"``. What cannot be read is left out: it is told where
-        the analyzer itself is looked at.
+        figure: the picture.
+        elements: its elements, as ``(names of its key dimensions, its data source)``. A coordinate is found on an axis
+            that has the name of its axis, and in every source with a column of that name.
     """
-    artifacts = variant.artifacts_of()
-    found: dict[str, float] = {}
-    for name in [analyzer] if analyzer else artifacts.analyzers():
-        try:
-            unit = artifacts.of_series(name)
-            if unit is not None:
-                found |= _marks(artifacts.folder, name, unit, unit.path.stat().st_mtime_ns)
-        except (DynascopeError, OSError):
-            continue
-    return found
+
+    def __init__(self, figure: Figure, elements: Iterable[tuple[tuple[str, ...], ColumnDataSource]]) -> None:
+        self._elements = list(elements)
+        self._points = ColumnDataSource({"x": [], "y": []}, name=CHOSEN)
+        self._cells = ColumnDataSource({"left": [], "right": [], "bottom": [], "top": []}, name=CHOSEN)
+        line = {"line_color": SELECTED_COLOUR, "line_width": 2}
+        halo = Scatter(x="x", y="y", size=11, fill_color=SELECTED_COLOUR, fill_alpha=0.2, **line)
+        frame = Quad(left="left", right="right", bottom="bottom", top="top", fill_alpha=0, **line)
+        for source, glyph in ((self._points, halo), (self._cells, frame)):
+            renderer = figure.add_glyph(source, glyph)
+            renderer.level = "overlay"
+            for kind in (figure.x_range, figure.y_range):
+                if hasattr(kind, "renderers"):  # the limits are not those of the marks
+                    kind.renderers = [one for one in figure.renderers if one is not renderer]
+        self._bands = {
+            axis: BoxAnnotation(
+                fill_color=SELECTED_COLOUR, fill_alpha=0.1, line_color=SELECTED_COLOUR, line_alpha=0.8, line_width=1,
+                level="overlay", visible=False,
+            )
+            for axis in "xy"
+        }  # fmt: skip
+        for band in self._bands.values():
+            figure.add_layout(band)
+
+    def show(self, chosen: Chosen, placed: Mapping[str, float]) -> None:
+        """Mark what is chosen.
+
+        Args:
+            chosen: coordinates by axis.
+            placed: where the view itself says that they are, ``{"x": ..., "y": ...}`` or one of them.
+        """
+        places = {**self._on_axes(chosen), **placed}
+        points, cells = self._in_columns(chosen)
+        _put(self._points, points)
+        _put(self._cells, cells)
+        for axis, (low, high) in {"x": ("left", "right"), "y": ("bottom", "top")}.items():
+            band, place = self._bands[axis], places.get(axis)
+            band.visible = place is not None
+            if place is not None:
+                band.update(**{low: place - HALF, high: place + HALF})
+
+    def _on_axes(self, chosen: Chosen) -> dict[str, float]:
+        numbers = {axis: value for axis, value in chosen.items() if isinstance(value, int)}
+        return {
+            direction: numbers[name]
+            for names, _ in self._elements
+            for direction, name in zip("xy", names)
+            if name in numbers
+        }
+
+    def _in_columns(self, chosen: Chosen) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+        """Return the points and the cells of which a column holds what is chosen."""
+        points: dict[str, list[float]] = {"x": [], "y": []}
+        cells: dict[str, list[float]] = {"left": [], "right": [], "bottom": [], "top": []}
+        for names, source in self._elements:
+            columns = {axis: np.asarray(source.data[axis]) for axis in chosen if axis in source.data}
+            keep = [
+                column == chosen[axis] for axis, column in columns.items() if axis not in names and column.ndim == 1
+            ]
+            (rows,) = np.nonzero(np.logical_and.reduce(keep)) if keep else ((),)
+            if not 0 < len(rows) <= MOST:
+                continue
+            if len(names) == 4:
+                _add_cells(cells, [np.asarray(source.data[name])[rows] for name in names])
+            else:
+                across, up = (names[0], names[1] if len(names) > 1 else _vertical(source, names))
+                points["x"] += list(np.asarray(source.data[across])[rows])
+                points["y"] += list(np.asarray(source.data[up])[rows])
+        return points, cells
 
 
-def title_of(mark: str) -> str:
-    """Return what a named epoch is called in a list: ``"test accuracy (general.milestones/epoch_reached)"``."""
-    array, _, place = mark.removesuffix("]").partition("[")
-    return f"{place.partition('=')[2].replace('_', ' ')} ({array})"
+def _vertical(source: ColumnDataSource, names: tuple[str, ...]) -> str:
+    """Return the column of the vertical axis, of an element with one key dimension: the first after it."""
+    return next(name for name in source.data if name not in names)
 
 
-@lru_cache(maxsize=20_000)
-def _marks(folder: Path, analyzer: str, unit: Unit, changed: int) -> Mapping[str, float]:
-    """Read the named epochs of one unit; one that was not replaced is read once."""
-    artifacts = Artifacts(folder)
-    found: dict[str, float] = {}
-    for name, axes in artifacts.arrays_of(unit, analyzer).items():
-        if len(axes) != 1 or name in axes or not 0 < next(iter(axes.values())) <= MOST_NAMES:
-            continue
-        array = artifacts.read_unit(unit, analyzer, name)
-        (axis,) = array.dims
-        names = array[axis].values
-        if array.attrs.get("units") != "epochs" or array.dtype.kind not in "iuf" or names.dtype.kind not in "OUS":
-            continue
-        values = np.asarray(array.values, dtype=np.float64)
-        found |= {f"{analyzer}/{name}[{axis}={one}]": float(at) for one, at in zip(names, values, strict=True)}
-    return found
+def _add_cells(cells: dict[str, list[float]], places: list[Any]) -> None:
+    """Add the outlines of cells, those of one row, or of rows that touch, as one."""
+    left, bottom, right, top = places
+    rows = sorted({(float(low), float(high)) for low, high in zip(bottom, top)})
+    joined: list[list[float]] = []
+    for low, high in rows:
+        if joined and low <= joined[-1][1] + 1e-9:
+            joined[-1][1] = max(high, joined[-1][1])
+        else:
+            joined.append([low, high])
+    for low, high in joined:
+        inside = (bottom >= low - 1e-9) & (top <= high + 1e-9)
+        for name, value in (
+            ("left", left[inside].min()),
+            ("right", right[inside].max()),
+            ("bottom", low),
+            ("top", high),
+        ):
+            cells[name].append(float(value))
+
+
+def _put(source: ColumnDataSource, columns: dict[str, list[float]]) -> None:
+    """Replace the data, unless it is empty and stays so."""
+    if len(source.data[next(iter(columns))]) or any(columns.values()):
+        source.data = {name: np.asarray(values, dtype=float) for name, values in columns.items()}

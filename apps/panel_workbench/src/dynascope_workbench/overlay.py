@@ -14,7 +14,7 @@ from bokeh.plotting import figure as Figure
 
 from dynascope import DynascopeError, Registry, Variant
 from dynascope.style import GREY, LINES, padded
-from dynascope_workbench.drawing import dress
+from dynascope_workbench.dressing import dress
 from dynascope_workbench.measures import METRICS, Line, arrays_of, line_of
 
 __all__ = ["Overlay"]

@@ -25,9 +25,13 @@ __all__ = ["PAGES", "Workbench", "workbench"]
 log = logging.getLogger(__name__)
 
 TITLE = "Dynascope"
-THEME = {
-    "palette": {"primary": {"main": "#0072b2"}},
+BOTH = {
     "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
+    "components": {"MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#00507d", "color": "#fff"}}}},
+}
+THEME = {
+    "light": {"palette": {"primary": {"main": "#0072b2"}}, **BOTH},
+    "dark": {"palette": {"primary": {"main": "#56b4e9"}}, **BOTH},
 }
 PAGES: Mapping[str, type] = {
     "explore": Explore, "compare": Compare, "train": Train, "analyze": Analyze, "plugins": Plugins,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
+
+import panel as pn
 
 from dynascope import InvalidSetting, Registry, Variant, Workspace
 from dynascope.jobs import Job
 
-__all__ = ["Session", "read_only", "refuse_read_only"]
+__all__ = ["Session", "read_only", "refuse_read_only", "when_locked"]
+
+_ASIDE = ThreadPoolExecutor(1, thread_name_prefix="aside")
 
 
 def read_only() -> bool:
@@ -25,6 +31,15 @@ def refuse_read_only() -> None:
     """
     if read_only():
         raise InvalidSetting("This server only shows what is there: it was started with DYNASCOPE_READ_ONLY=1.")
+
+
+def when_locked(change: Callable[[], None]) -> None:
+    """Change models of bokeh when the document may be changed: a button's callback does not hold its lock."""
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        change()
+    else:
+        document.add_next_tick_callback(change)
 
 
 @dataclass
@@ -53,3 +68,22 @@ class Session:
         """
         refuse_read_only()
         return self.workspace.jobs.start(command, arguments, folder=self.workspace.path)
+
+    def notify(self, text: str, kind: str = "info") -> None:
+        """Show a passing message: ``"info"``, ``"success"``, ``"warning"`` or ``"error"``."""
+        notifications = pn.state.notifications
+        if notifications is not None:
+            getattr(notifications, kind)(text, duration=8_000 if kind == "error" else 4_000)
+
+    def aside(self, work: Callable[[], Any], deliver: Callable[[Any], None]) -> None:
+        """Do something that takes a while beside the page, and deliver what came of it; at once without a browser."""
+        document = pn.state.curdoc
+        if document is None or document.session_context is None:
+            deliver(work())
+            return
+
+        def done(future: Any) -> None:
+            if document.session_context is not None and not document.session_context.destroyed:
+                document.add_next_tick_callback(lambda: deliver(future.result()))
+
+        _ASIDE.submit(work).add_done_callback(done)

@@ -16,10 +16,9 @@ from dynascope import DynascopeError, Variant
 from dynascope.schedule import parse_schedule
 from dynascope.settings import parse_settings
 from dynascope.style import GREY, TEST_COLOUR, TRAIN_COLOUR
-from dynascope_workbench.drawing import dress
+from dynascope_workbench.dressing import dress
 from dynascope_workbench.jobs import JobList
-from dynascope_workbench.locking import when_locked
-from dynascope_workbench.session import Session, read_only
+from dynascope_workbench.session import Session, read_only, when_locked
 
 __all__ = ["Train"]
 

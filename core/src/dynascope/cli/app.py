@@ -226,6 +226,12 @@ def add_checkpoints(
     inexact: Annotated[
         bool, typer.Option("--inexact", help="Add them even if the replay differs from what was recorded.")
     ] = False,
+    analyze: Annotated[
+        bool, typer.Option("--analyze", help="Then bring up to date what has been analysed of the variant.")
+    ] = False,
+    probe: Annotated[
+        str | None, typer.Option(help="With --analyze: the probe; the family's default.", show_default=False)
+    ] = None,
     background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -238,6 +244,10 @@ def add_checkpoints(
     from dynascope.cli import training
 
     training.add_checkpoints(opened, variant, schedule, inexact)
+    if analyze:
+        from dynascope.cli import work
+
+        work.bring_up_to_date(opened, variant, probe)
 
 
 @app.command()

@@ -29,7 +29,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
 
-__all__ = ["analyze", "console", "parse_bytes", "picked_epochs", "status"]
+__all__ = ["analyze", "bring_up_to_date", "console", "parse_bytes", "picked_epochs", "status"]
 
 
 def analyze(
@@ -80,6 +80,14 @@ def analyze(
         raise AnalysisError(failures)
     if broken:
         raise SystemExit(1)
+
+
+def bring_up_to_date(workspace: Workspace, name: str, probe: str | None) -> None:
+    """Analyse a variant by the analyzers by which it was analysed before; by all, if there were none."""
+    variant = workspace.variant(name)
+    known = registry().all("analyzers")
+    before = [one for one in variant.artifacts_of(probe or variant.family.probe).analyzers() if one in known]
+    analyze(workspace, [name], before or None, probe, None, False, False, None, None, None)
 
 
 def parse_bytes(text: str) -> int:

@@ -70,6 +70,10 @@ class Family(ABC):
     """The analyzer over the series whose arrays ``phase``, ``phase_start`` and ``phase_end`` divide a training:
     every view over the epochs carries them as bands."""
 
+    events: ClassVar[str] = ""
+    """The analyzer over the series whose arrays ``event_epoch``, ``kind`` and ``subject`` say what happened when: every
+    view over the epochs carries them as marks."""
+
     row_facts: ClassVar[tuple[str, ...]] = ()
     """What ``rows`` states of each row of a probe. By these names, instruments serve every family:
     ``"label"`` (the right class), ``"train"`` and ``"test"`` (1 where the row is in that split, else 0)."""

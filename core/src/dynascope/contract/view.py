@@ -74,6 +74,10 @@ class View:
         pick: returns what a click at a point of the picture chooses, ``{axis: coordinate}``, given the frame and the
             point on the picture's axes: the host sets the controls of that name in all views (``neuron``), and goes
             to the checkpoint nearest to an ``epoch``. Empty where there is nothing.
+        mark: the inverse of ``pick``: returns where on the picture's axes, ``{"x": ..., "y": ...}`` or one of them, a
+            chosen coordinate lies, given the frame and ``{axis: coordinate}``. It is needed only where the picture does
+            not say so itself: a coordinate is found on an axis of the picture that has the name of the axis
+            (``frequency``), and at every point, line or cell with a column of that name.
         series: the horizontal axis is the epoch: the host adds the epoch line and the phases, and jumps where it is
             clicked.
         description: what one is looking at.
@@ -86,5 +90,6 @@ class View:
     columns: Callable[[Frame], Mapping[str, Any]] | None = None
     controls: type[param.Parameterized] | None = None
     pick: Callable[[Frame, float, float], Mapping[str, int | str]] | None = None
+    mark: Callable[[Frame, Mapping[str, int | str]], Mapping[str, float]] | None = None
     series: bool = False
     description: str = ""

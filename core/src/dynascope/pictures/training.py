@@ -25,6 +25,7 @@ class Series(NamedTuple):
         line: colour, dash and marker, as in ``LINES``; None for grey.
         name: of what it shows, where a point is hovered; the label if empty.
         also: what else is shown there, ``"epoch"``, by what it is called.
+        of: the coordinates of which it is the line, by axis: it is marked where one of them is chosen.
     """
 
     label: str
@@ -33,6 +34,7 @@ class Series(NamedTuple):
     line: tuple[str, str, str] | None
     name: str = ""
     also: Mapping[str, Array] = {}
+    of: Mapping[str, int | str] = {}
 
 
 def in_turn(epochs: Array, lines: Mapping[str, Array]) -> list[Series]:
@@ -125,13 +127,16 @@ def lines_over_training(
         if each.line is None:
             continue
         also = {f"also_{index}_{place}": values for place, values in enumerate(each.also.values())}
+        of = {axis: np.repeat(np.array([one]), len(each.epochs)) for axis, one in each.of.items()}
         tooltips = [
             ("epoch", "@epoch{0,0}"),
             *((name, f"@{column}") for name, column in zip(each.also, also, strict=True)),
             (each.name or each.label, f"@value_{index}{{{number}}} {unit}".rstrip()),
         ]
         dimension = hv.Dimension(f"value_{index}", label=axis)
-        parts.extend(curve_at_checkpoints(each.epochs, each.values, dimension, each.label, each.line, tooltips, also))
+        parts.extend(
+            curve_at_checkpoints(each.epochs, each.values, dimension, each.label, each.line, tooltips, also | of)
+        )
     without = f"no value: {', '.join(empty)}" if empty else ""
     over = "; ".join(filter(None, [title, without]))
     return hv.Overlay(parts).opts(
@@ -162,6 +167,7 @@ def cells_over_training(
     clim: tuple[float, float] | None = None,
     bar: str = "share",
     tooltip: str = "",
+    axis: str = "row",
     options: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return a map over epoch and rows.
@@ -180,18 +186,19 @@ def cells_over_training(
         clim: the ends of the scale; else from 0 to the largest value.
         bar: what stands above the colour bar.
         tooltip: how a row is called where a cell is hovered; else ``row``.
+        axis: the axis of which a row is a coordinate: a row is marked where it is chosen.
         options: further options of the picture.
     """
     import holoviews as hv
 
     edge, count = epoch_edges(epochs), len(rows)
     left, right, epoch = (np.repeat(each, count) for each in (edge[:-1], edge[1:], epochs))
-    k = np.tile(rows, len(epochs))
-    named = k if names is None else np.tile(names, len(epochs))
+    at = np.tile(rows, len(epochs))
+    named = at if names is None else np.tile(names, len(epochs))
     cells = hv.Rectangles(
-        (left, k - 0.5, right, k + 0.5, np.ravel(values), epoch, named),
+        (left, at - 0.5, right, at + 0.5, np.ravel(values), epoch, named),
         ["left", "bottom", "right", "top"],
-        [hv.Dimension("share", label=quantity), "epoch", "k"],
+        [hv.Dimension("share", label=quantity), "epoch", axis],
     )
     return cells.opts(
         color="share",
@@ -200,7 +207,7 @@ def cells_over_training(
         cmap="viridis",
         clim=clim or (0, largest(values)),
         tools=["hover"],
-        hover_tooltips=[("epoch", "@epoch{0,0}"), (tooltip or row, "@k"), (quantity, "@share{0.000}")],
+        hover_tooltips=[("epoch", "@epoch{0,0}"), (tooltip or row, f"@{axis}"), (quantity, "@share{0.000}")],
         xlim=(edge[0], edge[-1]),
         ylim=(rows[0] - 0.5, rows[-1] + 0.5),
         yticks=ticks,

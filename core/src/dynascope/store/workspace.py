@@ -14,6 +14,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.comparisons import Comparisons
 from dynascope.store.family_file import DeclaredFamily, as_provided, read_family_file, write_family_file
+from dynascope.store.reports import Reports
 from dynascope.store.variant import Variant
 
 if TYPE_CHECKING:
@@ -116,6 +117,14 @@ class Workspace:
         file = self._family_file(family.name)
         if not file.exists():
             write_family_file(file, family)
+
+    def reports(self, family: str) -> Reports:
+        """Return the reports of a family: saved choices of views.
+
+        Raises:
+            InvalidSetting: the name cannot be a folder's.
+        """
+        return Reports(_inside(self.path / "model_families", family) / "reports")
 
     def _all_families(self) -> list[DeclaredFamily | Unreadable]:
         names = {*self._declared_names(), *(provided.name for provided in self.plugins.all("families").values())}

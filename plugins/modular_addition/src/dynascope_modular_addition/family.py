@@ -105,6 +105,7 @@ class ModularAddition1Layer(Family):
         "fourier.class_circle",
     )
     phases = "fourier.phases"
+    events = "fourier.events"
     row_facts = ("label", "train", "test")
 
     def init(self, config: Config) -> dict[str, Tensor]:

@@ -91,6 +91,15 @@ class ProbeGrid:
         vertical = {"yticks": y, "ylabel": self.names[1]} if self.names[1] else {"yaxis": None}
         return {"xticks": x, "xlabel": self.names[0], **vertical}
 
+    def place(self, chosen: Mapping[str, int | str]) -> Mapping[str, float]:
+        """Return where chosen coordinates are on the picture's axes."""
+        found = {}
+        for axis, name, places in zip("xy", self.names, self.places):
+            (rank,) = np.nonzero(places == chosen.get(name, np.nan))
+            if name and len(rank):
+                found[axis] = float(rank[0])
+        return found
+
     def at(self, x: float, y: float) -> Mapping[str, int]:
         """Return the coordinates at a point of the picture, by axis; empty beside it."""
         found = {}
@@ -118,6 +127,11 @@ def probe_grid(frame: Frame) -> ProbeGrid:
 def pick_row(frame: Frame, x: float, y: float) -> Mapping[str, int]:
     """Return the coordinates at a point."""
     return probe_grid(frame).at(x, y)
+
+
+def mark_row(frame: Frame, chosen: Mapping[str, int | str]) -> Mapping[str, float]:
+    """Return where chosen coordinates are."""
+    return probe_grid(frame).place(chosen)
 
 
 class AnswerChoice(param.Parameterized):
@@ -189,6 +203,7 @@ ANSWERS = View(
     columns=move_answers,
     controls=AnswerChoice,
     pick=pick_row,
+    mark=mark_row,
     description=(
         "What the model answers to each row of the probe: right or wrong, on rows that are trained on and on others; "
         "or how sure it is, in colours that are fixed over training. Grey: not a number."
@@ -262,6 +277,7 @@ GRADUATION_MAP = View(
     columns=move_graduation_map,
     controls=GraduationColours,
     pick=pick_row,
+    mark=mark_row,
     description=(
         "The checkpoint from which on each row of the probe stays right. Grey: not yet at this epoch. Orange: wrong "
         "at the last checkpoint, so never."

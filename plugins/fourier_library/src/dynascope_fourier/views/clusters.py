@@ -89,6 +89,12 @@ def pick_neuron(frame: Frame, x: float, y: float) -> Mapping[str, int]:
     return {"neuron": int(order[rank]), "frequency": k} if inside else {}
 
 
+def mark_neuron(frame: Frame, chosen: Mapping[str, int | str]) -> Mapping[str, float]:
+    """Return where a neuron is among the sorted ones."""
+    (rank,) = np.nonzero(_final_order(frame) == chosen.get("neuron", -1))
+    return {"x": float(rank[0])} if len(rank) else {}
+
+
 NEURON_CLUSTERS = View(
     "neuron_clusters",
     "Neuron clusters by frequency",
@@ -96,6 +102,7 @@ NEURON_CLUSTERS = View(
     reads=(FRACTION, CLUSTER_SIZE, BEST_FREQUENCY, BEST_SHARE),
     columns=move_neuron_clusters,
     pick=pick_neuron,
+    mark=mark_neuron,
     description=(
         "Share of each neuron's variance over (a, b) that one frequency explains. The numbers at the right count "
         "the neurons with a share of at least 0.85 at this epoch. Click a neuron to see its map."
@@ -126,7 +133,7 @@ def draw_cluster_sizes(frame: Frame) -> Any:
     size = _sizes(frame)
     named = frequency_lines(frame)
     lines = [
-        Series(f"k = {k}", size["epoch"].values, size.values[:, index], named.get(k))
+        Series(f"k = {k}", size["epoch"].values, size.values[:, index], named.get(k), of={"frequency": k})
         for index, k in enumerate(map(int, size["frequency"].values))
         if k in named or size.values[:, index].any()
     ]

@@ -32,7 +32,7 @@ HOVER = {
     "tools": ["hover"],
     "hover_tooltips": [
         ("neuron", "@neuron"),
-        ("frequency k", "@k"),
+        ("frequency k", "@frequency"),
         ("at the checkpoints", "@since{0,0} to @until{0,0}"),
     ],
 }
@@ -110,7 +110,7 @@ def draw_neuron_frequencies(frame: Frame) -> Any:
                 *(k[of], order[rank[of]], epochs[start[of]], epochs[stop[of] - 1]),
             ),
             ["start", "bottom", "stop", "top"],
-            ["k", "neuron", "since", "until"],
+            ["frequency", "neuron", "since", "until"],
             label=f"k = {one}" if one else "other",
         )
         stretches.append(bars.opts(color=colour, line_color=colour, line_width=0.5, **HOVER))
@@ -288,10 +288,10 @@ def draw_frequency_lifetimes(frame: Frame) -> Any:
             largest_size,
         ),
         ["start", "bottom", "stop", "top"],
-        ["colour", "alpha", "k", "said", "size"],
+        ["colour", "alpha", "frequency", "said", "size"],
         label="key",
     )
-    peaks = hv.Points((peak, rank, k, largest_size), ["start", "bottom"], ["k", "size"], label="peak")
+    peaks = hv.Points((peak, rank, k, largest_size), ["start", "bottom"], ["frequency", "size"], label="peak")
     low, high = epoch_limits(epochs)
     beside_left = start - low > (high - low) / 4
     labels = hv.Labels(
@@ -308,7 +308,7 @@ def draw_frequency_lifetimes(frame: Frame) -> Any:
                 line_color="colour",
                 tools=["hover"],
                 hover_tooltips=[
-                    ("frequency k", "@k"),
+                    ("frequency k", "@frequency"),
                     ("first checkpoint as a key", "@start{0,0}"),
                     ("last", "@stop{0,0}"),
                     ("largest cluster, neurons", "@size"),
@@ -321,7 +321,11 @@ def draw_frequency_lifetimes(frame: Frame) -> Any:
                 color="white",
                 line_color="black",
                 tools=["hover"],
-                hover_tooltips=[("frequency k", "@k"), ("largest, at epoch", "@start{0,0}"), ("neurons", "@size")],
+                hover_tooltips=[
+                    ("frequency k", "@frequency"),
+                    ("largest, at epoch", "@start{0,0}"),
+                    ("neurons", "@size"),
+                ],
             ),
             labels.opts(text_font_size="9pt", text_color=GREY, text_align="right"),
         ]

@@ -89,6 +89,11 @@ def pick_component(frame: Frame, x: float, y: float) -> Mapping[str, int | str]:
     return {"frequency": chosen.pop()} if len(chosen) == 1 else {}
 
 
+def mark_components(frame: Frame, chosen: Mapping[str, int | str]) -> Mapping[str, float]:
+    """Return where the square of a frequency is."""
+    return {"x": float(chosen["frequency"]), "y": float(chosen["frequency"])} if "frequency" in chosen else {}
+
+
 LOGIT_COMPONENTS = View(
     "logit_components",
     "Components of the logits",
@@ -96,6 +101,7 @@ LOGIT_COMPONENTS = View(
     reads=(COMPONENT_NORM, COMPONENT),
     columns=move_logit_components,
     pick=pick_component,
+    mark=mark_components,
     description=(
         "Share of the logits' power in each two-dimensional Fourier component, logarithmic. The square of a frequency "
         "holds its cosine and sine over a and over b. Click one to choose its frequency."
@@ -171,7 +177,7 @@ def draw_logit_explained(frame: Frame) -> Any:
     epochs, named = similarity["epoch"].values, frequency_lines(frame)
     lines = [Series("together", explained["epoch"].values, explained.values, (GREY, "solid", "asterisk"))]
     for k, share in zip(map(int, similarity["frequency"].values), similarity.values.T**2, strict=True):
-        lines.append(Series(f"k = {k}", epochs, share, named.get(k)))
+        lines.append(Series(f"k = {k}", epochs, share, named.get(k), of={"frequency": k}))
     return lines_over_training(lines, "share of variance", ylim=(0, 1.02), kind="frequency", columns=4)
 
 

@@ -118,7 +118,7 @@ def draw_excluded_by_frequency(frame: Frame) -> Any:
     epochs, named = single["epoch"].values, frequency_lines(frame)
     lines = [Series("nothing left out", whole["epoch"].values, whole.values, (GREY, "solid", "asterisk"))]
     for k, values in zip(map(int, single["frequency"].values), single.values.T, strict=True):
-        lines.append(Series(f"k = {k}", epochs, values, named.get(k), f"loss without k = {k}"))
+        lines.append(Series(f"k = {k}", epochs, values, named.get(k), f"loss without k = {k}", of={"frequency": k}))
     return lines_over_training(
         lines, "loss", "nats", log=True, title=_key_frequencies(frame), kind="without", number="0.00e+0", columns=4
     )

@@ -129,6 +129,7 @@ def _draw_map(array: str, shares: Callable[[Array], Array], quantity: str, frame
         quantity,
         row="frequency k",
         ticks=frequency_ticks(len(frequency)),
+        axis="frequency",
     )
 
 

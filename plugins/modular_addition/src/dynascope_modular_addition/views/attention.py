@@ -79,6 +79,12 @@ def move_attention_pattern(frame: Frame) -> Mapping[str, Any]:
     return {"image": [_pattern(frame)]}
 
 
+def pick_pair(frame: Frame, x: float, y: float) -> Mapping[str, int]:
+    """Return the pair at a point of a picture whose axes are a and b."""
+    p, a, b = frame.read(PATTERN, head=0, source="a").sizes["a"], round(x), round(y)
+    return {"a": a, "b": b} if 0 <= a < p and 0 <= b < p else {}
+
+
 ATTENTION_PATTERN = View(
     "attention_pattern",
     "Attention from =",
@@ -86,6 +92,7 @@ ATTENTION_PATTERN = View(
     reads=(PATTERN,),
     columns=move_attention_pattern,
     controls=PatternChoice,
+    pick=pick_pair,
     description="Attention of one head from = to a, to b or to = itself, over all pairs (a, b).",
 )
 

@@ -63,10 +63,10 @@ def draw_neuron_composition(frame: Frame) -> Any:
         bars = hv.Rectangles(
             (left, np.zeros(len(key)), left + BAR, columns["top"], columns["slope"], key),
             ["left", "bottom", "right", "top"],
-            ["slope", "k"],
+            ["slope", "frequency"],
             label=wave,
         )
-        tooltips = [("frequency k", "@k"), ("R²", "@top{0.000}"), ("slope", "@slope{0.0}")]
+        tooltips = [("frequency k", "@frequency"), ("R²", "@top{0.000}"), ("slope", "@slope{0.0}")]
         parts.append(bars.opts(color=line[0], line_alpha=0, tools=["hover"], hover_tooltips=tooltips))
     return hv.Overlay(parts).opts(
         hv.opts.Overlay(
@@ -118,7 +118,13 @@ def draw_neuron_composition_over_training(frame: Frame) -> Any:
     if not len(key):
         return sentence(NO_KEY, epochs)
     lines = [
-        Series(f"k = {k}", epochs, explained.sel(frequency=k).values, named.get(int(k), (GREY, "solid", "asterisk")))
+        Series(
+            f"k = {k}",
+            epochs,
+            explained.sel(frequency=k).values,
+            named.get(int(k), (GREY, "solid", "asterisk")),
+            of={"frequency": int(k)},
+        )
         for k in key
     ]
     return lines_over_training(lines, f"R² of {wave}(w (a + b))", ylim=(0, 1.02))

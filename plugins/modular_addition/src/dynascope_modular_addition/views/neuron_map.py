@@ -73,6 +73,12 @@ def move_neuron_map(frame: Frame) -> Mapping[str, Any]:
     return {"image": [_image(frame)]}
 
 
+def pick_pair(frame: Frame, x: float, y: float) -> Mapping[str, int]:
+    """Return the pair at a point."""
+    p, a, b = frame.read(ACTIVATION, neuron=frame.controls.neuron).sizes["a"], round(x), round(y)
+    return {"a": a, "b": b} if 0 <= a < p and 0 <= b < p else {}
+
+
 NEURON_MAP = View(
     "neuron_map",
     "Neuron activation",
@@ -80,5 +86,6 @@ NEURON_MAP = View(
     reads=(ACTIVATION, LARGEST),
     columns=move_neuron_map,
     controls=NeuronChoice,
+    pick=pick_pair,
     description="Activation of one neuron at the answer position, over all pairs (a, b).",
 )
