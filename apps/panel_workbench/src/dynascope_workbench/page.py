@@ -14,6 +14,7 @@ from dynascope import DynascopeError, Registry, Workspace, registry
 from dynascope.store.workspace import find_workspace
 from dynascope_workbench.access import refusal
 from dynascope_workbench.analyze import Analyze
+from dynascope_workbench.compare import Compare
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.plugins import Plugins
 from dynascope_workbench.session import Session
@@ -32,7 +33,9 @@ THEME = {
     "light": {"palette": {"primary": {"main": "#0072b2"}}, **BOTH},
     "dark": {"palette": {"primary": {"main": "#56b4e9"}}, **BOTH},
 }
-PAGES: Mapping[str, type] = {"explore": Explore, "train": Train, "analyze": Analyze, "plugins": Plugins}
+PAGES: Mapping[str, type] = {
+    "explore": Explore, "compare": Compare, "train": Train, "analyze": Analyze, "plugins": Plugins,
+}  # fmt: skip
 """The pages by the name that the address gives them, in the order of their tabs.
 
 Each is made when it is first opened, from the session; ``title`` is on its tab, ``panel()`` its content. One with
@@ -103,7 +106,7 @@ def workbench(workspace: str | None = None) -> Any:
     Args:
         workspace: its folder; ``DYNASCOPE_WORKSPACE``, the one here, or ``./workspace`` by default.
     """
-    pn.extension(notifications=True)
+    pn.extension("tabulator", notifications=True)
     refused = refusal(pn.state.headers)
     if refused is not None:
         return pmui.Alert(refused, severity="error")

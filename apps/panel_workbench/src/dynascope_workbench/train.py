@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from dynascope.settings import parse_settings
 from dynascope.style import GREY, TEST_COLOUR, TRAIN_COLOUR
 from dynascope_workbench.dressing import dress
 from dynascope_workbench.jobs import JobList
-from dynascope_workbench.session import Session, read_only
+from dynascope_workbench.session import Session, read_only, when_locked
 
 __all__ = ["Train"]
 
@@ -95,7 +95,7 @@ class Train:
         except DynascopeError as error:
             self._say(str(error), "error")
             return None
-        _when_locked(lambda: self._show_kept(kept, last))
+        when_locked(lambda: self._show_kept(kept, last))
         there = variant.state if variant.folder.exists() else "new"
         self._say(
             f"{variant.name} ({there}): {last:,} epochs, {len(kept)} checkpoints. {self._experience(variant)}", "info"
@@ -179,20 +179,11 @@ class Train:
             self._curves.data = columns
             self._live.visible = True
 
-        _when_locked(show)
+        when_locked(show)
 
     def _say(self, text: str, severity: str) -> None:
         self._note.param.update(object=text, severity=severity)
         self.start.disabled = read_only() or severity == "error"
-
-
-def _when_locked(change: Callable[[], None]) -> None:
-    """Change models of bokeh when the document may be changed: a button's callback does not hold its lock."""
-    document = pn.state.curdoc
-    if document is None or document.session_context is None:
-        change()
-    else:
-        document.add_next_tick_callback(change)
 
 
 def _size_of(variant: Variant) -> dict[str, Any]:
