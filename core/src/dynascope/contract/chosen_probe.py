@@ -198,7 +198,7 @@ def _value_and_rest(text: str, owner: str) -> tuple[str, str]:
 def _read(model: type[ProbeSettings], name: str, text: str) -> Any:
     """Return what a text means for a setting: JSON, numbers separated by commas, or the text, whichever fits first.
 
-    What fits nothing is returned as the first of them, for the error.
+    Where nothing fits, it is the one of them that fails deepest inside: ``-1`` for a list is one wrong number in it.
     """
     annotation: Any = model.model_fields[name].annotation
     adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(strict=True))
@@ -210,13 +210,17 @@ def _read(model: type[ProbeSettings], name: str, text: str) -> Any:
             continue
         if not isinstance(reading, str):
             readings.append(reading)
+    nearest, deepest = text, -1
     for reading in (*readings, text):
         try:
             adapter.validate_json(json.dumps(reading))
-        except (ValidationError, ValueError):
+        except ValidationError as error:
+            depth = max(len(problem["loc"]) for problem in error.errors())
+            if depth > deepest:
+                nearest, deepest = reading, depth
             continue
         return reading
-    return (*readings, text)[0]
+    return nearest
 
 
 def _problem(model: type[ProbeSettings], problem: Any) -> str:
