@@ -247,6 +247,10 @@ class Workspace:
         folder = _inside(self.path / "results", declared.name) / "comparisons"
         return Comparisons(folder / key_of(probe or declared.probe, folder))
 
+    def variant_names(self) -> list[str]:
+        """Return the names of the variants on disk, ``<family>/<name>``, sorted; none of them is opened."""
+        return [f"{folder.parent.name}/{folder.name}" for folder in self._variant_folders()]
+
     def broken_variants(self) -> list[Unreadable]:
         """Return the result folders that cannot be read, with the reason."""
         return [entry for entry in self._all_variants() if isinstance(entry, Unreadable)]
