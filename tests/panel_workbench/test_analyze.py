@@ -226,7 +226,7 @@ def test_a_variant_that_is_broken_is_a_row_with_its_error(page, workspace):
     page.analyzers.value = [ONE]
     page.look.clicks += 1
     assert "is not valid JSON" in page.lines[0].error and page.table.rows[0]["error"] == page.lines[0].error
-    assert cell(page, 1, ONE).words == "2 fresh"
+    assert cell(page, 1, ONE).words == "2 fresh, 1 of its checkpoints cannot be read"
     click(page, 0)
     click(page, 0, ONE)
     assert page.cells == set()

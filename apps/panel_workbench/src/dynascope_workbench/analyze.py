@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -124,7 +125,7 @@ class Analyze:
         """Return the page's content."""
         return pn.Column(
             self._empty,
-            pn.FlexBox(self.family, self.find, sizing_mode="stretch_width", margin=0),
+            pn.FlexBox(self.family, self.find, sizing_mode="stretch_width", margin=0, align_items="center"),
             self._probe_holder,
             self.analyzers,
             pmui.Row(self.run, self.look, self.force, self.clear, self.pages, sx=ONE_LINE, sizing_mode="stretch_width"),
@@ -149,7 +150,7 @@ class Analyze:
     # What is shown.
 
     def _refresh(self) -> None:
-        names = self.session.workspace.variant_names()
+        names = sorted(self.session.workspace.variant_names(), key=_as_counted)
         families = sorted({name.partition("/")[0] for name in names})
         self._empty[:] = [] if names else [self._nothing()]
         self._matrix.visible = self._probe_holder.visible = bool(names)
@@ -170,7 +171,8 @@ class Analyze:
             if name.startswith(f"{self.family.value}/")
             and all(word in name.partition("/")[2].lower() for word in words)
         ]
-        self.cells = {cell for cell in self.cells if cell[0] in set(names)}
+        there = set(names)
+        self.cells = {cell for cell in self.cells if cell[0] in there}
         self.pages.count = max(-(-len(self._names) // SHOWN), 1)
         self.pages.value = min(self.pages.value or 0, self.pages.count - 1)
         first = self.pages.value * SHOWN
@@ -382,6 +384,11 @@ class Analyze:
 
 def _by_default(entry: Provided) -> bool:
     return not entry.item.on_demand and not isinstance(entry.item, VariantsAnalyzer)
+
+
+def _as_counted(name: str) -> list[tuple[int, str]]:
+    """Return what sorts names with numbers in them as people do: seed 2 before seed 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _counted(number: int, noun: str) -> str:

@@ -79,7 +79,11 @@ def line_of(variant: Variant | str, probe: ChosenProbe, analyzers: Sequence[Prov
         return Line(name, error=str(error))
     except Exception as error:  # what a plug-in says of a variant may fail in any way
         return Line(name, error=f"{type(error).__name__}: {error}")
-    if not work.checkpoints and not work.unreadable:
+    if not work.checkpoints and work.unreadable:
+        return Line(
+            name, error=f"None of its {len(work.unreadable)} checkpoints can be read: {work.unreadable[0].error}"
+        )
+    if not work.checkpoints:
         return Line(name, error="It has no checkpoint yet: there is nothing to measure.")
     return Line(name, {entry.id: _cell(entry, work) for entry in analyzers})
 
@@ -126,6 +130,7 @@ def _cell(entry: Provided, work: Plan) -> Cell:
         for number, word in ((counts.missing, "missing"), (counts.stale, "stale"), (counts.fresh, "fresh"))
         if number
     ]
+    parts += [f"{len(work.unreadable)} of its checkpoints cannot be read"] if work.unreadable else []
     words = ", ".join(parts) or "nothing to measure"
     if entry.item.on_demand and not counts.fresh and not counts.stale:
         return Cell("demand", f"{words}; it runs on demand, where it is named", counts=counts)

@@ -62,7 +62,9 @@ export function render({ model, el }) {
       title: row.name, "aria-label": `choose all of ${row.name}`,
     }, row.name));
     if (row.error) {
-      node.appendChild(made("td", { class: "error", colspan: Math.max(model.columns.length, 1) }, row.error));
+      const found = made("td", { class: "unreadable", colspan: Math.max(model.columns.length, 1) });
+      found.appendChild(made("div", {}, row.error));
+      node.appendChild(found);
       return node;
     }
     row.cells.forEach((one, column) => {

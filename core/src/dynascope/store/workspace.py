@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,6 +264,11 @@ class Workspace:
             WorkspaceError: its files cannot be read.
         """
         family, _, short = name.rpartition("/")
+        named: Path | None = None
+        with suppress(InvalidSetting):  # what cannot be a folder's name is none of a variant's either
+            named = self.variant_folder(family, short)
+        if named is not None and (named / "config.json").exists():  # without a look at the other thousand
+            return self._open(named)
         folders = [
             folder for folder in self._variant_folders() if folder.name == short and family in ("", folder.parent.name)
         ]
