@@ -14,10 +14,10 @@ FAMILY = "modular_addition_1layer"
 SMALL = {"p": 11, "d_model": 16, "n_heads": 2, "d_head": 8, "epochs": 40}
 VIEWS = "training.losses,fourier.embedding_spectrum,fourier.neuron_clusters,modular_addition.neuron_map"
 BANDS = """() => [...Bokeh.documents[0]._all_models.values()].filter(m => m.type === "BoxAnnotation" && m.visible
-    && m.line_color.value === "#e6007e").map(m => [m.left, m.right, m.bottom, m.top].map(
+    && (m.line_color?.value ?? m.line_color) === "#e6007e").map(m => [m.left, m.right, m.bottom, m.top].map(
     side => typeof side === "number" ? side : null))"""
 NEURON_MAP = """() => { const found = [...Bokeh.documents[0]._all_models.values()].findLast(
-    m => m.type === "ColumnDataSource" && m.data.image && m.data.image[0].shape[0] === 11 && m.data.image[0].shape[1] === 11);
+    m => m.type === "ColumnDataSource" && m.data.image && m.data.image[0].shape.every(length => length === 11));
     return found ? found.data.image[0].reduce((sum, value) => sum + value, 0) : null; }"""
 
 

@@ -424,4 +424,4 @@ def _icon(name: str, said: str, action: Callable[[], None]) -> Any:
 
 
 def _small(text: str) -> Any:
-    return pmui.Typography(text, variant="caption", sx={"color": "text.secondary"}, margin=(0, 8))
+    return pn.pane.Str(text, styles={"font-size": "12px", "opacity": "0.75"}, margin=(0, 8))

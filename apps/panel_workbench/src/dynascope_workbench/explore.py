@@ -62,6 +62,7 @@ class Explore(Host):
         self._variants = session.variants()
         self._seen: object = None
         self._unsettled = 0
+        self._looking = False
         self._address: Address | None = None
         self.board = Board(session, self, self._show, ())
         self.board.chooser.value = self.board.known(views or self._usual_views())
@@ -105,7 +106,7 @@ class Explore(Host):
         cursor.param.watch(lambda event: setattr(other, "index", event.new), "other")
         player.param.watch(lambda event: self._offer_epoch(event.new), "wanted")
         player.param.watch(lambda _: self._escape(), "escaped")
-        self._choice.param.watch(lambda event: setattr(cursor, "variant", event.new), "value")
+        self._choice.param.watch(lambda event: setattr(cursor, "variant", event.new or cursor.variant), "value")
         self._probe.param.watch(lambda event: setattr(cursor, "probe", event.new or cursor.probe), "value")
         self._mode.param.watch(lambda event: setattr(cursor, "mode", event.new), "value")
         self._open_chooser.on_click(lambda _: when_locked(self._show_chooser))
@@ -140,6 +141,8 @@ class Explore(Host):
         return (variant.family.base.default_views if variant is not None else ()) or tuple(self.board.entries)
 
     def _lay_out(self) -> None:
+        if self.variant is not None:
+            self._seen = self._signature(self.variant)
         two = self.cursor.mode == SIDE_BY_SIDE
         self.board.lay_out(wide=lambda card: two and not card.provided.item.series)
 
@@ -228,8 +231,8 @@ class Explore(Host):
             for row in self.session.workspace.broken_variants()
         ]
         self._lay_out()
-        if pn.state.curdoc is not None:
-            pn.state.add_periodic_callback(self.look, LOOK_MS)
+        # What changes while a browser is still fetching the page would be lost to it.
+        pn.state.onload(self._begin_looking)
         return pn.Column(
             self._empty, self._bar, *broken, self.board.grid, self.board.drawer, self.reports.dialog, self.saver,
             sizing_mode="stretch_width", margin=(14, 14),
@@ -289,7 +292,8 @@ class Explore(Host):
         self._seen = self._signature(variant)
         for card in self.board.chosen:
             self._show(card)
-        self._look_at_freshness()
+        if self._looking:
+            self._look_at_freshness()
 
     def _probes(self, variant: Variant) -> dict[str, str]:
         """Return the probes under which something of a variant is stored, as text, by title; and its usual one."""
@@ -323,6 +327,13 @@ class Explore(Host):
         self._lay_out()
 
     # What changes beside the page.
+
+    def _begin_looking(self) -> None:
+        self._looking = True
+        if self.variant is not None:
+            self._look_at_freshness()
+        if pn.state.curdoc is not None:
+            pn.state.add_periodic_callback(self.look, LOOK_MS)
 
     def look(self) -> None:
         """Look whether something was computed or trained since; what concerns the page is shown."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import panel as pn
+from panel.io import hold
+from panel.io.state import set_curdoc
 
 from dynascope import InvalidSetting, Registry, Variant, Workspace
 from dynascope.jobs import Job
@@ -34,12 +36,21 @@ def refuse_read_only() -> None:
 
 
 def when_locked(change: Callable[[], None]) -> None:
-    """Change models of bokeh when the document may be changed: a button's callback does not hold its lock."""
+    """Change the page when its document may be changed: a button's callback does not hold its lock.
+
+    All that the change does is sent together. One part of it that overtook another would name pictures that the
+    browser does not have yet, and the browser would then drop both.
+    """
     document = pn.state.curdoc
     if document is None or document.session_context is None:
         change()
-    else:
-        document.add_next_tick_callback(change)
+        return
+
+    def locked() -> None:
+        with set_curdoc(document), hold(document, freeze=True):
+            change()
+
+    document.add_next_tick_callback(locked)
 
 
 @dataclass
@@ -84,6 +95,7 @@ class Session:
 
         def done(future: Any) -> None:
             if document.session_context is not None and not document.session_context.destroyed:
-                document.add_next_tick_callback(lambda: deliver(future.result()))
+                with set_curdoc(document):
+                    when_locked(lambda: deliver(future.result()))
 
         _ASIDE.submit(work).add_done_callback(done)
