@@ -14,6 +14,7 @@ from dynascope import Workspace, registry
 from dynascope_workbench.session import Session
 
 pytestmark = MARKS
+expect.set_options(timeout=30_000)  # as long as everything else is waited for
 
 FRAGILE = """
 from dynascope import View, hookimpl
@@ -97,8 +98,8 @@ def to(page, key):
 def lines(page):
     """Where the epoch lines of the columns stand, and that of the overlay."""
     return page.evaluate(
-        """() => [...Bokeh.documents[0]._all_models.values()].filter(m => m.type === "Span" && m.line_dash.length)
-                   .map(m => m.location)"""
+        """() => [...Bokeh.documents[0]._all_models.values()]
+                   .filter(m => m.type === "Span" && m.visible && m.line_dash.length).map(m => m.location)"""
     )
 
 

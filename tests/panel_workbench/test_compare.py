@@ -17,8 +17,8 @@ from dynascope.plugins import Provided, Registry
 from dynascope_workbench.alignment import Alignment, Track, distance
 from dynascope_workbench.compare import Compare
 from dynascope_workbench.differences import differing, short_titles
-from dynascope_workbench.milestones import GROKKING, marks_of
 from dynascope_workbench.measures import arrays_of, line_of
+from dynascope_workbench.milestones import GROKKING, marks_of
 from dynascope_workbench.page import Workbench
 from dynascope_workbench.session import Session
 from dynascope_workbench.variant_rows import compared, rows_of
