@@ -18,10 +18,23 @@ def test_exported_members_are_what_the_documentation_names() -> None:
             *("METRICS", "AllWeights", "ForwardPass", "Gradient", "Logit", "Logits", "Loss", "LossHessian", "Rows"),
             *("Comparison", "Instrument", "Series", "SeriesAnalyzer", "SlicedAnalyzer", "VariantsAnalyzer", "compare"),
             *("Frame", "Label", "Layout", "Snapshot", "export_variant", "import_run"),
-            *("Output", "Parameters", "Probe", "Step", "Stored", "Training", "View", "Weight", "hookimpl"),
+            *(
+                "Output",
+                "Parameters",
+                "Probe",
+                "ProbeSettings",
+                "ChosenProbe",
+                "Lines",
+                "Step",
+                "Stored",
+                "Training",
+                "View",
+                "Weight",
+                "hookimpl",
+            ),
             *("Registry", "Variant", "Workspace", "analyze", "open", "registry", "train"),
             *("AnalysisError", "ArtifactError", "CheckpointError", "DynascopeError", "ExchangeError", "InvalidSetting"),
-            *("JobError", "PluginError", "TrainingError", "UnknownName", "WorkspaceError"),
+            *("JobError", "NotOffered", "PluginError", "TrainingError", "UnknownName", "WorkspaceError"),
         ]
     )
 

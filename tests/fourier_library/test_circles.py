@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stand_ins import measured, step
 
-from dynascope import InvalidSetting
+from dynascope import NotOffered
 from dynascope_fourier import CyclicGroup
 from dynascope_fourier.circles import CENTROID, CLASS, CONSTANT, SITE, ClassCircles
 
@@ -90,6 +90,6 @@ def test_small_groups_and_one_feature_are_measured(p, features):
     assert 0 <= found["principal_circularity"][0] <= 1
 
 
-def test_a_probe_without_some_classes_is_an_error():
-    with pytest.raises(InvalidSetting, match="every class 0 to 6"):
+def test_the_circles_do_not_apply_to_a_probe_without_some_classes():
+    with pytest.raises(NotOffered, match="every class 0 to 6"):
         circles(np.ones((7, 4)), classes=np.array([0, 1, 2, 3, 4, 5, 8]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stand_ins import measured
 
-from dynascope import Batch, InvalidSetting, Step
+from dynascope import Batch, InvalidSetting, NotOffered, Step
 from dynascope.instruments.flatness import LABEL, TRAIN, Flatness, direction_of, loss_changes
 
 RADII = np.array([-0.3, -0.1, 0.1, 0.3])
@@ -79,5 +79,5 @@ def test_the_loss_of_one_logit_has_its_closed_form(weight):
 
 def test_a_weight_of_0_does_not_move_and_a_probe_without_training_rows_is_refused():
     assert not measured(FarApart(), step(0.0))["change"].any()
-    with pytest.raises(InvalidSetting, match="no row that is trained on"):
+    with pytest.raises(NotOffered, match="no row that is trained on"):
         FarApart().analyze(step(1.0, (0, 0, 0)))

@@ -76,7 +76,7 @@ def _nearest(name: str, choices: list[str]) -> str | None:
 
 
 class NotOffered(DynascopeError):
-    """A hook or weight that a family's model does not have: what reads it does not apply to the family."""
+    """What a family's model or a probe's rows do not have: the analyzer that needs it does not apply there."""
 
 
 class InvalidSetting(DynascopeError):

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dynascope.contract.analyzer import VariantsAnalyzer
+from dynascope.contract.analyzer import Instrument, VariantsAnalyzer
+from dynascope.contract.reads import Stored
 from dynascope.contract.view import View
-from dynascope.errors import UnknownName
+from dynascope.errors import DynascopeError, UnknownName
 from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.comparisons import Comparisons
+from dynascope.store.probe_file import read_probe
 from dynascope.store.variant import Variant
 
 if TYPE_CHECKING:
@@ -171,20 +174,31 @@ def _compared(variant: Variant, artifacts: Artifacts, analyzer: str) -> Comparis
     return comparisons if (comparisons.folder / analyzer).is_dir() else None
 
 
-def what_is_missing(missing: Sequence[str], variant: Variant, registry: Registry) -> str:
-    """Say which arrays a view lacks, and what to do: run the analyzer, or correct the view's declaration."""
+def what_is_missing(
+    missing: Sequence[str], variant: Variant, registry: Registry, artifacts: Artifacts | None = None
+) -> str:
+    """Say which arrays a view lacks, and what to do: run the analyzer, or correct the view's declaration.
+
+    Args:
+        artifacts: in which they are missing; those of the family's default probe by default. Under another probe, an
+            analyzer that its rows cannot serve is told from one that was not run.
+    """
     unknown = []
     for read in missing:
         analyzer, _, name = read.partition("/")
         provided = registry.all("analyzers").get(analyzer)
         if read != "metrics" and (provided is None or name not in provided.item.outputs):
             unknown.append(read)
+    folder = None if artifacts is None or artifacts.folder == variant.artifacts.folder else artifacts.folder
+    if not unknown and folder is not None and (reason := _why_not(missing, folder, variant, registry)):
+        return reason
     if not unknown:
         # What is measured over variants is measured by default where none is named.
         analyzers = [registry.all("analyzers").get(read.partition("/")[0]) for read in missing]
         several = any(found is not None and isinstance(found.item, VariantsAnalyzer) for found in analyzers)
         on_demand = sorted({found.id for found in analyzers if found is not None and found.item.on_demand})
         words = ["dynascope analyze", *([] if several else [variant.name]), *(f"-a {name}" for name in on_demand)]
+        words += [f"--probe {folder.name}"] if folder is not None else []
         return f"Not computed yet: {', '.join(missing)}. Run: {' '.join(words)}"
     known = [
         f"{analyzer}/{name}"
@@ -192,6 +206,33 @@ def what_is_missing(missing: Sequence[str], variant: Variant, registry: Registry
         for name in provided.item.outputs
     ]
     return str(UnknownName("array of any installed analyzer", unknown[0], known))
+
+
+def _why_not(missing: Sequence[str], folder: Path, variant: Variant, registry: Registry) -> str:
+    """Return why the probe of a folder cannot give an array; empty if it can, or if nobody can tell."""
+    try:
+        chosen = read_probe(folder, registry)
+        dims = chosen.make(variant.config).dims
+    except DynascopeError:
+        return ""
+    for read in missing:
+        axes = sorted(_axes_for(read.partition("/")[0], registry) - set(dims))
+        if axes:
+            return (
+                f"Not offered under this probe: {read} needs one whose rows unfold to {' and '.join(axes)}; those of "
+                f"{chosen.title!r} unfold to {' and '.join(dims)}. Choose another probe."
+            )
+    return ""
+
+
+def _axes_for(analyzer: str, registry: Registry, path: tuple[str, ...] = ()) -> set[str]:
+    """Return the axes that a probe must have for an analyzer and for all that it reads."""
+    provided = registry.all("analyzers").get(analyzer)
+    if provided is None or analyzer in path:
+        return set()
+    item: Instrument = provided.item
+    read = [one.analyzer for one in item.reads if isinstance(one, Stored)]
+    return set(item.probe_axes).union(*(_axes_for(one, registry, (*path, analyzer)) for one in read))
 
 
 def fitted_controls(view: View, artifacts: Artifacts, earlier: Any = None) -> param.Parameterized | None:

@@ -9,6 +9,7 @@ from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_
 from dynascope.plugins.discovery import registry
 
 if TYPE_CHECKING:
+    from dynascope.contract.chosen_probe import ChosenProbe
     from dynascope.store.variant import Variant
 
 __all__ = ["At"]
@@ -20,12 +21,12 @@ class At:
     def __init__(self, variant: Variant, epoch: int) -> None:
         self.variant, self.epoch = variant, epoch
 
-    def view(self, name: str, probe: str | None = None, **controls: Any) -> Any:
+    def view(self, name: str, probe: str | ChosenProbe | None = None, **controls: Any) -> Any:
         """Draw a view and return the HoloViews element.
 
         Args:
             name: the view, by id or unambiguous name.
-            probe: whose artifacts to draw; the family's default probe by default.
+            probe: whose artifacts to draw, as for ``Variant.artifacts_of``; the family's default probe by default.
             controls: values of the view's controls.
 
         Raises:
@@ -39,7 +40,7 @@ class At:
         artifacts = self.variant.artifacts_of(probe)
         missing = missing_arrays(view, self.variant, artifacts)
         if missing:
-            raise ArtifactError(f"View {name}: {what_is_missing(missing, self.variant, registry())}")
+            raise ArtifactError(f"View {name}: {what_is_missing(missing, self.variant, registry(), artifacts)}")
         fitted = fitted_controls(view, artifacts)
         known = sorted(set(fitted.param) - {"name"}) if fitted is not None else []
         for control in controls:

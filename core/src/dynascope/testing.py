@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dynascope.contract.chosen_probe import KEY, ChosenProbe, parse_probe
 from dynascope.contract.config import Config
 from dynascope.contract.family import Family
 from dynascope.contract.reads import Activation
@@ -13,7 +16,12 @@ from dynascope.contract.reads import Activation
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["check_forward_equals_hooked", "check_global_random_state_untouched", "check_observe_equals_hooked"]
+__all__ = [
+    "check_forward_equals_hooked",
+    "check_global_random_state_untouched",
+    "check_observe_equals_hooked",
+    "check_probe",
+]
 
 
 def check_forward_equals_hooked(
@@ -140,6 +148,30 @@ def check_global_random_state_untouched(family: Family, config: Config) -> None:
         before = torch.get_rng_state()
         call()
         assert torch.equal(before, torch.get_rng_state()), f"{family.name}.{name} draws from the global random state"
+
+
+def check_probe(chosen: ChosenProbe, config: Config) -> None:
+    """Check that a probe makes the same rows each time, and that what is written of it reads back as the same choice.
+
+    Args:
+        chosen: the probe at some settings: ``registry().choose("random_pairs:count=5")``.
+        config: of a variant that it fits; a small one will do.
+
+    Raises:
+        AssertionError: saying which of these does not hold.
+    """
+    before = np.random.get_state()[1].tolist()  # type: ignore[index]
+    batch = chosen.make(config)
+    assert np.random.get_state()[1].tolist() == before, f"{chosen}: draws from the global random state"  # type: ignore[index]
+    assert chosen.make(config).digest == batch.digest, f"{chosen}: makes other rows the second time"
+    name, settings = parse_probe(chosen.text)
+    again = ChosenProbe.of(chosen.probe, settings, chosen.plugin)
+    assert (name, again) == (chosen.name, chosen), f"{chosen}: reads back as {again}"
+    assert again.key == chosen.key and KEY.fullmatch(chosen.key), f"{chosen}: its folder would be {again.key}"
+    if chosen.settings is not None:
+        stored = ChosenProbe.of(chosen.probe, chosen.settings.model_dump(mode="json"), chosen.plugin)
+        assert stored == chosen, f"{chosen}: is {stored} when it is read from probe.json"
+    assert chosen.title, f"{chosen}: has no title"
 
 
 def _gradients(loss: Tensor, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

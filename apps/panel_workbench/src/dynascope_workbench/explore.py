@@ -22,6 +22,7 @@ from dynascope_workbench.choices import Choices
 from dynascope_workbench.cursor import ONE, SIDE_BY_SIDE, Cursor, nearest
 from dynascope_workbench.freshness import Freshness, analyzers_of
 from dynascope_workbench.player import EpochPlayer
+from dynascope_workbench.probes import stored_probes
 from dynascope_workbench.reports import ReportBar
 from dynascope_workbench.saver import Saver
 from dynascope_workbench.session import Session, when_locked
@@ -78,7 +79,10 @@ class Explore(Host):
         self.other_player = EpochPlayer(sizing_mode="stretch_width", margin=(0, 4, 4, 4), title="B", keys=False)
         self._second = pn.Column(sizing_mode="stretch_width", margin=0)
         self._choice = pmui.Select(label="variant", options=[], width=320, size="small", margin=(8, 4))
-        self._probe = pmui.Select(label="probe", options=[], width=200, size="small", margin=(8, 4))
+        self._probe = pmui.Select(
+            label="probe", options=[], width=200, size="small", margin=(8, 4),
+            description="The inputs that were measured. Others are chosen on the page Analyse.",
+        )  # fmt: skip
         self._mode = pmui.RadioButtonGroup(
             options=list(self.cursor.param.mode.objects), value=ONE, size="small", margin=(8, 8),
             sx={"whiteSpace": "nowrap", "& .MuiToggleButton-root": {"textTransform": "none", "padding": "4px 10px"}},
@@ -280,13 +284,17 @@ class Explore(Host):
         self.freshness = Freshness()
         self._take_epochs(variant, *earlier)
         self._choice.value = cursor.variant
-        probes = list(dict.fromkeys([cursor.probe, *_probes(variant)]))
-        self._probe.param.update(options=probes, value=cursor.probe, visible=len(probes) > 1)
+        self._probe.param.update(options=self._probes(variant), value=cursor.probe)
         self.reports.of_family(variant.family.name)
         self._seen = self._signature(variant)
         for card in self.board.chosen:
             self._show(card)
         self._look_at_freshness()
+
+    def _probes(self, variant: Variant) -> dict[str, str]:
+        """Return the probes under which something of a variant is stored, as text, by title; and its usual one."""
+        usual = self.session.plugins.choose(variant.family.probe)
+        return {usual.title: usual.text} | {one.title: one.text for one in stored_probes(variant, self.session)}
 
     def _take_epochs(self, variant: Variant, epoch: int | None, other: int | None) -> None:
         """Take the checkpoints that there are now, and stay where the cursors are, as nearly as they allow."""
@@ -417,7 +425,7 @@ class Explore(Host):
 
     def _restore(self, asked: Mapping[str, Any], variant: Variant) -> None:
         cursor = self.cursor
-        if asked.get("probe") in _probes(variant):
+        if asked.get("probe") in self._probes(variant).values():
             cursor.probe = asked["probe"]
         if "report" in asked:
             self.reports.open(str(asked["report"]))
@@ -434,12 +442,6 @@ class Explore(Host):
             cursor.mode = modes[asked["show"]]
         if chosen := chosen_in(str(asked.get("chosen", ""))):
             cursor.chosen = chosen
-
-
-def _probes(variant: Variant) -> list[str]:
-    """Return the probes under which something of a variant is stored."""
-    folder = variant.folder / "artifacts"
-    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
 
 
 def _changed_at(path: Path) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from dynascope.analysis.plan import Plan, chosen_analyzers, digest_of_all, plan
 from dynascope.analysis.run import HERE, Progress, run_plans
 from dynascope.analysis.series import metrics_until, read_stored
 from dynascope.contract.analyzer import VariantsAnalyzer
+from dynascope.contract.chosen_probe import ChosenProbe
 from dynascope.contract.config import Config
 from dynascope.contract.reads import METRICS, Read, Stored
 from dynascope.digest import digest_of
@@ -23,6 +24,7 @@ from dynascope.executors import Where
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Provided, Registry
 from dynascope.store.comparisons import BETWEEN, Comparisons, place_of_variants
+from dynascope.store.probe_file import write_probe
 from dynascope.store.stamps import SERIES, Stamp, parameters_text, place_of
 from dynascope.store.units import list_wholes, write_unit
 from dynascope.store.variant import Variant
@@ -62,7 +64,7 @@ def compare(
     variants: Sequence[Variant],
     *,
     analyzers: Iterable[str] | None = None,
-    probe: str | None = None,
+    probe: str | ChosenProbe | None = None,
     force: bool = False,
     plugins: Registry | None = None,
     where: Where = HERE,
@@ -110,7 +112,7 @@ def plan_comparisons(plans: Sequence[Plan], plugins: Registry, analyzers: Iterab
     """
     families: dict[tuple[str, str], list[Plan]] = {}
     for work in sorted(plans, key=lambda work: work.variant.name):
-        families.setdefault((work.variant.family.name, work.probe), []).append(work)
+        families.setdefault((work.variant.family.name, work.probe.key), []).append(work)
     names = None if analyzers is None else list(analyzers)
     return [
         _compared(entry, group, plugins)
@@ -135,6 +137,7 @@ def run_comparisons(comparisons: Iterable[Compared], force: bool = False) -> lis
             comparison = StoredComparison(one.analyzer, one.plans)
             names = np.array(comparison.variants)
             arrays = one.analyzer.analyze(comparison)
+            write_probe(folder, one.plans[0].probe)
             write_unit(folder / one.provided.id, one.stamp, one.analyzer.outputs, arrays, {"variant": names})
         except WorkspaceError:
             raise
@@ -145,7 +148,7 @@ def run_comparisons(comparisons: Iterable[Compared], force: bool = False) -> lis
 
 def comparisons_of(work: Plan) -> Comparisons:
     """Return what is measured over the variants of a plan's family, under its probe."""
-    return Comparisons(work.variant.folder.parent / "comparisons" / work.probe)
+    return Comparisons(work.variant.folder.parent / "comparisons" / work.probe.key)
 
 
 def _compared(entry: Provided, plans: Sequence[Plan], plugins: Registry) -> Compared:
@@ -207,7 +210,7 @@ def _stamp(entry: Provided, plans: Sequence[Plan], plugins: Registry) -> Stamp:
         analyzer_version=analyzer.version,
         plugin_version=entry.plugin_version,
         parameters=parameters_text(analyzer.parameters),
-        probe=plans[0].probe,
+        probe=plans[0].probe.key,
         probe_sha256=digest_of([work.batch.digest for work in plans]),
         checkpoint_sha256=digest_of([digest_of_all(work.checkpoints) for work in plans]),
         context_sha256=digest_of(inputs),

@@ -16,6 +16,7 @@ from dynascope.analysis.hessian import LossCurvature
 from dynascope.analysis.plan import Ledger, Plan
 from dynascope.analysis.series import StoredSeries, read_stored
 from dynascope.contract.analyzer import Analyzer, SeriesAnalyzer, SlicedAnalyzer, Step
+from dynascope.contract.chosen_probe import ChosenProbe
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import (
     Activation,
@@ -57,7 +58,7 @@ class Desk:
     def __init__(
         self,
         variant: Variant,
-        probe: str,
+        probe: ChosenProbe,
         batch: Batch,
         analyzers: Mapping[str, Bound],
         epochs: Sequence[int],

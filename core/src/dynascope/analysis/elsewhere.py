@@ -38,7 +38,7 @@ class Order:
     """Units of one variant: consecutive checkpoints with the analyzers that they need, or some over the series.
 
     Attributes:
-        workspace, family, variant, probe: by path and names.
+        workspace, family, variant, probe: by path and names; the probe as it is written.
         epochs: of the checkpoints of the analysis.
         units: the stamps of the units to compute, by epoch.
         series: the stamps of units over the series.
@@ -127,10 +127,11 @@ def _desk(order: Order) -> Desk:
 def _at_work(workspace: Path, family: str, name: str, probe: str, analyzers: tuple[str, ...], thread: int) -> Desk:
     plugins = registry()
     variant = Workspace(workspace).variant(f"{family}/{name}")
-    batch = plugins.probe(probe).make(variant.config)
+    chosen_probe = plugins.choose(probe)
+    batch = chosen_probe.make(variant.config)
     chosen = [plugins.find("analyzers", one) for one in analyzers]
     bound, _ = bind(chosen, plugins, variant, variant.family.base.context(variant.config), batch)
-    return Desk(variant, probe, batch, {one.id: one for one in bound}, (), {})
+    return Desk(variant, chosen_probe, batch, {one.id: one for one in bound}, (), {})
 
 
 def share_out(
@@ -257,7 +258,7 @@ class _Sharing:
             folder.parents[2],
             work.variant.family.name,
             work.variant.name,
-            work.probe,
+            work.probe.text,
             tuple(work.checkpoints),
             tuple(units),
             tuple(stamp for _, stamp in series),

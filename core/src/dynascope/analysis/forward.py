@@ -337,7 +337,7 @@ class Model:
             return np.arange(rows.start, rows.stop)
         counts = self._facts[of.over] != 0
         if not counts.any():
-            raise InvalidSetting(f"No row of the probe is in {of.over!r}, so that there is no loss over them.")
+            raise NotOffered(f"No row of the probe is in {of.over!r}, so that there is no loss over them.")
         counted: Array = rows.start + np.flatnonzero(counts[rows])
         return counted
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from dynascope.analysis.binding import Bound, NotApplicable, bind, with_what_they_read
 from dynascope.contract.analyzer import Instrument, VariantsAnalyzer
+from dynascope.contract.chosen_probe import ChosenProbe
 from dynascope.contract.probe import Batch
 from dynascope.contract.reads import Stored
 from dynascope.digest import digest_of
 from dynascope.errors import ArtifactError, CheckpointError, Failure, UnknownName
 from dynascope.plugins.registry import Provided, Registry
+from dynascope.store.probe_file import choose_probe
 from dynascope.store.stamps import SERIES, Stamp, Stamps, parameters_text, place_of
 from dynascope.store.units import Unit, changed_since, list_units, list_wholes
 from dynascope.store.variant import Variant
@@ -110,7 +112,7 @@ class Plan:
     """
 
     variant: Variant
-    probe: str
+    probe: ChosenProbe
     batch: Batch
     analyzers: tuple[Bound, ...]
     checkpoints: Mapping[int, str]
@@ -181,7 +183,7 @@ def plan(
     variant: Variant,
     registry: Registry,
     *,
-    probe: str | None = None,
+    probe: str | ChosenProbe | None = None,
     analyzers: Iterable[str] | None = None,
     epochs: Sequence[int] | None = None,
     force: bool = False,
@@ -194,7 +196,8 @@ def plan(
     Args:
         variant: a trained variant (or one in training).
         registry: the plug-ins.
-        probe: its name; the family's default one by default.
+        probe: as it is written (``"random_pairs:count=500"``), the name of a folder of artifacts, or the object; the
+            family's default one by default.
         analyzers: names; those that ``family.json`` lists, or all, by default.
         epochs: the checkpoints at which they are wanted; all by default. Then analyzers over the series, unless they
             are named, are planned only where all that they read is there.
@@ -206,8 +209,8 @@ def plan(
     """
     family = variant.family
     context = family.base.context(variant.config)
-    chosen_probe = registry.probe(probe or family.probe)
-    for fact in chosen_probe.needs:
+    chosen_probe = choose_probe(probe or family.probe, registry, variant.folder.parent)
+    for fact in chosen_probe.probe.needs:
         if fact not in context:
             raise UnknownName(
                 f"fact in the context of family {family.name}, which probe {chosen_probe.name} needs,", fact, context
@@ -227,7 +230,7 @@ def plan(
         for epoch, error in found.items()
         if isinstance(error, CheckpointError) and (epochs is None or epoch in epochs)
     ]
-    stamping = _Stamping(variant, registry, chosen_probe.name, batch, checkpoints)
+    stamping = _Stamping(variant, registry, chosen_probe.key, batch, checkpoints)
     for one in bound:
         stamping.add(one)
     asked = {one.id for one in chosen}
@@ -235,7 +238,7 @@ def plan(
     whole = epochs is None or analyzers is not None
     picked = set(checkpoints) & set(checkpoints if epochs is None else epochs)
     wanted = _wanted(bound, asked, between, checkpoints, picked, whole)
-    comparing = _Comparing(variant.artifacts_of(chosen_probe.name).folder, stamping)
+    comparing = _Comparing(variant.artifacts_of(chosen_probe).folder, stamping)
     unsure = _unsure(bound, found)
     for one in bound:
         if one.id in unsure:
@@ -244,7 +247,7 @@ def plan(
         comparing.add(one, wanted[one.id], picked if force and one.id in asked else set(), one.id in asked)
     return Plan(
         variant,
-        chosen_probe.name,
+        chosen_probe,
         batch,
         tuple(bound),
         checkpoints,

@@ -11,11 +11,13 @@ from dynascope.analysis.desk import Desk
 from dynascope.analysis.elsewhere import share_out
 from dynascope.analysis.forward import MEMORY
 from dynascope.analysis.plan import Plan, plan
+from dynascope.contract.chosen_probe import ChosenProbe
 from dynascope.errors import AnalysisError, DynascopeError, Failure
 from dynascope.executors import Where
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.atomic import remove_leftovers
+from dynascope.store.probe_file import write_probe
 from dynascope.store.variant import Variant
 
 __all__ = ["MEMORY", "Outcome", "analyze", "run_plans"]
@@ -29,7 +31,7 @@ HERE = Where()
 def analyze(
     variant: Variant,
     *,
-    probe: str | None = None,
+    probe: str | ChosenProbe | None = None,
     analyzers: Iterable[str] | None = None,
     epochs: Sequence[int] | None = None,
     force: bool = False,
@@ -98,6 +100,8 @@ def run_plans(
 
     for work in plans:
         folder = work.variant.artifacts_of(work.probe).folder
+        if work.units:
+            write_probe(folder, work.probe)
         for bound in work.analyzers:
             remove_leftovers(folder / bound.id)
     if where.kind == "inline" or not total:

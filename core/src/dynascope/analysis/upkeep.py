@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dynascope.analysis.plan import plan
-from dynascope.errors import ArtifactError, DynascopeError, UnknownName
+from dynascope.contract.chosen_probe import ChosenProbe
+from dynascope.errors import ArtifactError, DynascopeError, UnknownName, WorkspaceError
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.comparisons import BETWEEN, Comparisons
+from dynascope.store.probe_file import PROBE_FILE, key_of, probe_folders, read_probe
 from dynascope.store.repair import Deed, remove_units, repair_folder
 from dynascope.store.stamps import Stamp
 from dynascope.store.units import stamp_of
 from dynascope.store.variant import Variant
-from dynascope.store.verify import Finding, Verification, Wanted, stale_and_orphaned, verify_folder
+from dynascope.store.verify import Finding, Verification, Wanted, stale_and_orphaned, strangers_on, verify_folder
 from dynascope.store.workspace import Workspace
 
 __all__ = ["Between", "Owner", "between", "prunable", "prune", "repair", "shelf_of", "undecided", "verify"]
@@ -59,7 +61,7 @@ def shelf_of(owner: Owner) -> Path:
     return owner.shelf if isinstance(owner, Between) else owner.folder / "artifacts"
 
 
-def verify(owner: Owner, *, probe: str | None = None, plugins: Registry | None = None) -> Verification:
+def verify(owner: Owner, *, probe: str | ChosenProbe | None = None, plugins: Registry | None = None) -> Verification:
     """Open every artifact of an owner, and say what is damaged, foreign, left over, stale or orphaned.
 
     Args:
@@ -68,14 +70,13 @@ def verify(owner: Owner, *, probe: str | None = None, plugins: Registry | None =
         plugins: the registry; this process' by default.
     """
     seen = [verify_folder(one, _wanted(owner, one, plugins)) for one in _probes(owner, probe)]
-    return Verification(
-        sum(one.units for one in seen),
-        sum(one.series for one in seen),
-        tuple(found for one in seen for found in one.findings),
-    )
+    findings = [found for one in seen for found in one.findings]
+    findings += [found for one in _probes(owner, probe) for found in _of_probe_file(one.folder, plugins or registry())]
+    findings += strangers_on(shelf_of(owner)) if probe is None else []
+    return Verification(sum(one.units for one in seen), sum(one.series for one in seen), tuple(findings))
 
 
-def repair(owner: Owner, *, probe: str | None = None) -> list[Deed]:
+def repair(owner: Owner, *, probe: str | ChosenProbe | None = None) -> list[Deed]:
     """Remove damaged units, leftovers and wrong series, and rebuild the series; whole units are never touched.
 
     Returns:
@@ -84,7 +85,7 @@ def repair(owner: Owner, *, probe: str | None = None) -> list[Deed]:
     return [deed for one in _probes(owner, probe) for deed in repair_folder(one)]
 
 
-def prunable(owner: Owner, *, probe: str | None = None, plugins: Registry | None = None) -> list[Finding]:
+def prunable(owner: Owner, *, probe: str | ChosenProbe | None = None, plugins: Registry | None = None) -> list[Finding]:
     """Return the stale and the orphaned units of an owner; fresh ones are never among them."""
     return [
         found
@@ -102,23 +103,37 @@ def prune(owner: Owner, findings: list[Finding]) -> list[Deed]:
     return deeds
 
 
-def undecided(owner: Owner, *, probe: str | None = None, plugins: Registry | None = None) -> dict[str, str]:
+def undecided(
+    owner: Owner, *, probe: str | ChosenProbe | None = None, plugins: Registry | None = None
+) -> dict[str, str]:
     """Return the analyzers of which nobody can tell whether their units are stale, with the reason."""
     return {
         name: reason for one in _probes(owner, probe) for name, reason in _wanted(owner, one, plugins).undecided.items()
     }
 
 
-def _probes(owner: Owner, probe: str | None) -> Iterator[Artifacts]:
+def _probes(owner: Owner, probe: str | ChosenProbe | None) -> Iterator[Artifacts]:
     """Yield the artifacts under each probe that has some, or under the one that is named."""
     shelf = shelf_of(owner)
-    names = sorted(entry.name for entry in shelf.iterdir() if entry.is_dir()) if shelf.is_dir() else []
+    folders = {folder.name: folder for folder in probe_folders(shelf)}
     if probe is not None:
-        if probe not in names:
-            raise UnknownName(f"probe with artifacts of {owner.name}", probe, names)
-        names = [probe]
-    for name in names:
-        yield Artifacts(shelf / name)
+        key = key_of(probe, shelf)
+        if key not in folders:
+            raise UnknownName(f"probe with artifacts of {owner.name}", str(probe), folders)
+        folders = {key: folders[key]}
+    for folder in folders.values():
+        yield Artifacts(folder)
+
+
+def _of_probe_file(folder: Path, plugins: Registry) -> list[Finding]:
+    """Return what is wrong with what a folder says of its probe; it needs a person, so that ``repair`` leaves it."""
+    try:
+        read_probe(folder, plugins)
+    except WorkspaceError as error:
+        return [Finding("damaged", folder / PROBE_FILE, str(error))]
+    except DynascopeError:  # a plug-in that is not there, or has changed: that is said of the units
+        pass
+    return []
 
 
 def _wanted(owner: Owner, artifacts: Artifacts, plugins: Registry | None) -> Wanted:
@@ -143,7 +158,7 @@ def _wanted_between(owner: Between, artifacts: Artifacts) -> Wanted:
 
 def _wanted_of_variant(variant: Variant, artifacts: Artifacts, plugins: Registry | None) -> Wanted:
     """Work out which units there should be; what is not certain is undecided, so that nothing is lost by it."""
-    known, probe = plugins or registry(), artifacts.folder.name
+    known = plugins or registry()
     checkpoints = frozenset(variant.checkpoints)
     gone: dict[str, str] = {}
     undecided: dict[str, str] = {}
@@ -157,15 +172,16 @@ def _wanted_of_variant(variant: Variant, artifacts: Artifacts, plugins: Registry
             undecided[name] = f"plug-in {plugin} is {silent[plugin]}"
         else:
             gone[name] = f"Analyzer {name} is not installed."
-    if probe not in {entry.name for entry in known.all("probes").values()}:
+    name = artifacts.folder.name.partition("-")[0]
+    if name not in {entry.name for entry in known.all("probes").values()}:
         if silent:
-            undecided.update(dict.fromkeys(installed, f"probe {probe} is of a plug-in that is not active"))
+            undecided.update(dict.fromkeys(installed, f"probe {name} is of a plug-in that is not active"))
         else:
-            gone.update(dict.fromkeys(installed, f"Probe {probe} is not installed."))
+            gone.update(dict.fromkeys(installed, f"Probe {name} is not installed."))
         return Wanted(checkpoints, {}, gone, undecided=undecided)
     stamps: dict[str, dict[str, Stamp]] = {name: {} for name in installed}
     try:
-        work = plan(variant, known, probe=probe, analyzers=installed)
+        work = plan(variant, known, probe=read_probe(artifacts.folder, known), analyzers=installed)
     except DynascopeError as error:
         undecided.update(dict.fromkeys(installed, str(error)))
     else:

@@ -34,6 +34,27 @@ BackgroundOption = Annotated[
     bool,
     typer.Option("--background", help="Work on as a job when this terminal is closed: see `dynascope jobs`."),
 ]
+
+
+def _with_files(probe: str | None) -> str | None:
+    """Put the content of files in the place of ``@FILE``; without one, nothing is loaded for it."""
+    if probe is None or "=@" not in probe:
+        return probe
+    from dynascope.cli.probes import with_files
+
+    return with_files(probe)
+
+
+ProbeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[:SETTING=VALUE,...]",
+        help="The probe: 'random_pairs:count=500', 'pairs:pairs=@hard.csv', or a folder of artifacts; the family's "
+        "default.",
+        show_default=False,
+        callback=_with_files,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEBUG = "--debug"
 SPINS = "2000"
@@ -258,7 +279,7 @@ def analyze(
     analyzer: Annotated[
         list[str] | None, typer.Option("--analyzer", "-a", help="Only this analyzer (repeatable).", show_default=False)
     ] = None,
-    probe: Annotated[str | None, typer.Option(help="The probe; the family's default.", show_default=False)] = None,
+    probe: ProbeOption = None,
     epochs: Annotated[
         str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)
     ] = None,
@@ -296,7 +317,7 @@ def status(
     analyzer: Annotated[
         list[str] | None, typer.Option("--analyzer", "-a", help="Only this analyzer (repeatable).", show_default=False)
     ] = None,
-    probe: Annotated[str | None, typer.Option(help="The probe; the family's default.", show_default=False)] = None,
+    probe: ProbeOption = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -312,13 +333,15 @@ app.add_typer(artifacts, name="artifacts")
 VariantsArgument = Annotated[
     list[str] | None, typer.Argument(help="Names of variants; all by default.", show_default=False)
 ]
-ProbeOption = Annotated[str | None, typer.Option(help="Only what was made under this probe.", show_default=False)]
+OnlyProbeOption = Annotated[
+    str | None, typer.Option(help="Only what was made under this probe.", show_default=False, callback=_with_files)
+]
 
 
 @artifacts.command("verify")
 def verify_artifacts(
     variants: VariantsArgument = None,
-    probe: ProbeOption = None,
+    probe: OnlyProbeOption = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -331,7 +354,7 @@ def verify_artifacts(
 @artifacts.command("repair")
 def repair_artifacts(
     variants: VariantsArgument = None,
-    probe: ProbeOption = None,
+    probe: OnlyProbeOption = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -344,7 +367,7 @@ def repair_artifacts(
 @artifacts.command("prune")
 def prune_artifacts(
     variants: VariantsArgument = None,
-    probe: ProbeOption = None,
+    probe: OnlyProbeOption = None,
     only: Annotated[
         Literal["stale", "orphaned"] | None, typer.Option(help="Only these; both by default.", show_default=False)
     ] = None,
@@ -365,7 +388,7 @@ def pack_artifacts(
     analyzer: Annotated[
         list[str] | None, typer.Option("--analyzer", "-a", help="Only this analyzer (repeatable).", show_default=False)
     ] = None,
-    probe: Annotated[str | None, typer.Option(help="The probe; the family's default.", show_default=False)] = None,
+    probe: ProbeOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a variant's artifacts as one HDF5 file, one group per checkpoint. Nothing is overwritten."""
@@ -389,7 +412,7 @@ def table(
     out: Annotated[
         Path | None, typer.Option(help="A .csv or .parquet file, replaced if it exists; CSV here by default.")
     ] = None,
-    probe: Annotated[str | None, typer.Option(help="The probe; each family's default.", show_default=False)] = None,
+    probe: ProbeOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write what was measured at each epoch of many variants as one table."""
@@ -519,6 +542,20 @@ def variants(workspace: WorkspaceOption = None, json: JsonOption = False) -> Non
     from dynascope.cli import tables
 
     tables.variants(_opened(workspace), as_json=json)
+
+
+@app.command()
+def probes(
+    variant: Annotated[
+        str | None, typer.Argument(help="List those under which this variant has artifacts.", show_default=False)
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the probes and their settings or, for a variant, those that it was analysed under."""
+    from dynascope.cli import probes as listed
+
+    listed.probes(_opened(workspace).variant(variant) if variant is not None else None, as_json=json)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from dynascope.cli.tables import listing, say
 from dynascope.errors import DynascopeError, InvalidSetting
 from dynascope.store.atomic import publish
 from dynascope.store.pack import pack as packed
+from dynascope.store.probe_file import key_of
 from dynascope.store.repair import Deed
 from dynascope.store.variant import Variant
 from dynascope.store.verify import Finding
@@ -153,7 +154,8 @@ def _chosen(workspace: Workspace, names: Sequence[str], probe: str | None) -> li
     if names:
         return [workspace.variant(name) for name in names]
     owners: list[Owner] = [*workspace.variants(), *upkeep.between(workspace)]
-    return [one for one in owners if probe is None or (upkeep.shelf_of(one) / probe).is_dir()]
+    shelves = {one: upkeep.shelf_of(one) for one in owners}
+    return [one for one in owners if probe is None or (shelves[one] / key_of(probe, shelves[one])).is_dir()]
 
 
 def _row(variant: Owner, found: Finding) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from dynascope.analysis import run
 from dynascope.analysis.comparison import Compared, plan_comparisons, run_comparisons
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli import tables
+from dynascope.cli.probes import say_probe
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.executors import Where
@@ -52,10 +53,12 @@ def analyze(
     plugins = registry()
     budget = run.MEMORY if memory is None else parse_bytes(memory)
     where = Where("dask", workers, dask) if dask is not None else Where("processes", workers) if workers else Where()
-    plans = []
+    plans: list[Plan] = []
     for variant in chosen:
         picked = None if epochs is None else picked_epochs(epochs, variant.checkpoints)
         plans.append(plan(variant, plugins, probe=probe, analyzers=analyzers, epochs=picked, force=force))
+        if probe is not None and len(plans) == 1:
+            say_probe(plans[0].probe)
         _say_what_is_left_out(plans[-1])
     # Variants are compared where all of them are analysed, or where the analyzer is named.
     compared = plan_comparisons(plans, plugins, analyzers) if analyzers or not names else []
@@ -111,6 +114,8 @@ def status(
     plugins = registry()
     plans = [plan(variant, plugins, probe=probe, analyzers=analyzers) for variant in chosen]
     compared = plan_comparisons(plans, plugins, analyzers) if analyzers or not names else []
+    if probe is not None and plans and not as_json:
+        say_probe(plans[0].probe)
     tables.status(plans, compared, as_json=as_json)
 
 

@@ -11,11 +11,12 @@ from dynascope.contract.analyzer import (
     Step,
     VariantsAnalyzer,
 )
+from dynascope.contract.chosen_probe import ChosenProbe
 from dynascope.contract.config import Architecture, Config, Label, Parameters, Training
 from dynascope.contract.family import Dataset, Family
 from dynascope.contract.hookspecs import Specs, hookimpl, hookspec
 from dynascope.contract.layout import Adopted, ForeignRun, Layout, Snapshot
-from dynascope.contract.probe import Batch, Probe
+from dynascope.contract.probe import Batch, Lines, Probe, ProbeSettings
 from dynascope.contract.reads import (
     METRICS,
     Activation,
@@ -41,6 +42,7 @@ __all__ = [
     "Analyzer",
     "Architecture",
     "Batch",
+    "ChosenProbe",
     "Comparison",
     "Config",
     "Dataset",
@@ -52,6 +54,7 @@ __all__ = [
     "Instrument",
     "Label",
     "Layout",
+    "Lines",
     "Logit",
     "Logits",
     "Loss",
@@ -59,6 +62,7 @@ __all__ = [
     "Output",
     "Parameters",
     "Probe",
+    "ProbeSettings",
     "Read",
     "Rows",
     "Series",

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dynascope.contract.config import Config
+from dynascope.contract.config import Settings
 from dynascope.digest import digest_of
 from dynascope.errors import InvalidSetting
 
-__all__ = ["Batch", "Probe"]
+__all__ = ["Batch", "Lines", "Probe", "ProbeSettings"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,26 @@ class Batch:
         return digest_of([self.inputs, {name: np.asarray(values) for name, values in self.axes.items()}])
 
 
+class ProbeSettings(Settings):
+    """Base of a probe's settings. Each field has a description; one without a default must be given.
+
+    Equal settings must be equal values: a validator that writes text in one form lets two spellings of it be one probe.
+    """
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Marks a setting that is a text of many lines, such as a table: forms have an area for it, and read it from files.
+
+    ``Annotated[str, Lines((".csv", ".txt")), Field(description="...")]``
+
+    Attributes:
+        files: the endings of such files.
+    """
+
+    files: tuple[str, ...] = (".txt",)
+
+
 @dataclass(frozen=True)
 class Probe:
     """Declares a probe.
@@ -61,11 +81,18 @@ class Probe:
     Attributes:
         name: ``[a-z][a-z0-9_]*``, unique among all plug-ins; names a folder.
         title: one line for lists.
-        make: pure function of a config that returns the batch.
+        make: pure function of a config, and of settings where there are some, that returns the batch: the same bytes
+            in every process.
         needs: facts of the family's context without which the probe cannot be made.
+        Settings: what can be chosen, a subclass of ``dynascope.ProbeSettings``; None if there is nothing.
+        titled: returns one line for a choice of settings; without it, the title and the settings.
+        description: one sentence for forms.
     """
 
     name: str
     title: str
-    make: Callable[[Config], Batch]
+    make: Callable[..., Batch]
     needs: tuple[str, ...] = ()
+    Settings: type[ProbeSettings] | None = None
+    titled: Callable[[Any], str] | None = None
+    description: str = ""

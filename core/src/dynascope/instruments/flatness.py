@@ -9,7 +9,7 @@ import numpy as np
 
 from dynascope.contract.analyzer import Analyzer, Output, Step
 from dynascope.contract.reads import AllWeights, ForwardPass, Rows
-from dynascope.errors import InvalidSetting
+from dynascope.errors import InvalidSetting, NotOffered
 from dynascope.instruments.input_trace import losses_and_margins
 
 __all__ = ["Flatness", "direction_of", "loss_changes"]
@@ -69,7 +69,7 @@ class Flatness(Analyzer):
     def analyze(self, step: Step) -> Mapping[str, Any]:
         train = np.flatnonzero(step[TRAIN])
         if not len(train):
-            raise InvalidSetting("The probe has no row that is trained on, so that there is no train loss around it.")
+            raise NotOffered("The probe has no row that is trained on, so that there is no train loss around it.")
         label = step[LABEL][train]
         seed, normalisation = int(self.parameters["seed"]), str(self.parameters["normalisation"])
         size = np.array(sorted(float(word) for word in str(self.parameters["radii"]).split()))

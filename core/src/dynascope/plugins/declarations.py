@@ -11,7 +11,7 @@ import numpy as np
 from dynascope.contract.analyzer import Analyzer, Instrument, Output, SeriesAnalyzer, VariantsAnalyzer
 from dynascope.contract.config import Architecture, Parameters, Training
 from dynascope.contract.family import Family
-from dynascope.contract.probe import Probe
+from dynascope.contract.probe import Probe, ProbeSettings
 from dynascope.contract.reads import (
     METRICS,
     Activation,
@@ -46,12 +46,35 @@ def check_declaration(item: Family | Probe | Instrument | View) -> None:
     elif isinstance(item, View):
         _check_view(item)
     else:
-        _require(callable(item.make), f"probe {item.name}", "make must be a function of a config", item.make)
+        _check_probe(item)
 
 
 def _require(holds: bool, owner: str, rule: str, seen: Any) -> None:
     if not holds:
         raise PluginError(f"{owner}: {rule}; found {seen!r}.")
+
+
+def _check_probe(probe: Probe) -> None:
+    owner = f"probe {probe.name}"
+    _require(bool(probe.title), owner, "must have a title", probe.title)
+    takes = "a config" if probe.Settings is None else "a config and settings"
+    _require(callable(probe.make), owner, f"make must be a function of {takes}", probe.make)
+    arguments = (None,) if probe.Settings is None else (None, None)
+    try:
+        inspect.signature(probe.make).bind(*arguments)
+    except TypeError:
+        _require(False, owner, f"make must be a function of {takes}", str(inspect.signature(probe.make)))
+    except ValueError:  # a function that does not tell its arguments
+        pass
+    _require(isinstance(probe.needs, tuple), owner, "needs must be a tuple; mind the comma of ('one',)", probe.needs)
+    if probe.Settings is None:
+        _require(probe.titled is None, owner, "titled is for a probe that has Settings", probe.titled)
+        return
+    right = inspect.isclass(probe.Settings) and issubclass(probe.Settings, ProbeSettings)
+    _require(right, owner, "Settings must be a subclass of dynascope.ProbeSettings", probe.Settings)
+    silent = [name for name, field in probe.Settings.model_fields.items() if not field.description]
+    _require(not silent, owner, "every setting must have a description", silent)
+    _require(probe.titled is None or callable(probe.titled), owner, "titled must be a function", probe.titled)
 
 
 def _check_family(family: Family) -> None:
@@ -70,7 +93,7 @@ def _check_family(family: Family) -> None:
     required = [name for model in models for name, field in model.model_fields.items() if field.is_required()]
     _require(not required, owner, "every setting must have a default", required)
     probe = getattr(family, "default_probe", None)
-    _require(isinstance(probe, str), owner, "must declare default_probe, the name of a probe", probe)
+    _require(isinstance(probe, str), owner, "must declare default_probe, a probe as it is written", probe)
 
 
 TIERS = (

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from dynascope.contract.chosen_probe import ChosenProbe, parse_probe
 from dynascope.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -100,6 +101,17 @@ class Registry:
     def probe(self, name: str) -> Probe:
         """Return a probe by name."""
         return cast("Probe", self.find("probes", name).item)
+
+    def choose(self, text: str, **settings: Any) -> ChosenProbe:
+        """Return a probe at settings: ``choose("random_pairs:count=5")``, ``choose("random_pairs", count=5)``.
+
+        Raises:
+            UnknownName: no such probe, or it has no such setting.
+            InvalidSetting: a text that cannot be read, or a value that breaks its rule or is lacking.
+        """
+        name, written = parse_probe(text)
+        provided = self.find("probes", name)
+        return ChosenProbe.of(provided.item, {**written, **settings}, provided.plugin)
 
     def analyzer(self, name: str) -> Instrument:
         """Return an analyzer by id or unambiguous name."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from dynascope.errors import InvalidSetting, UnknownName
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.metrics import COLUMNS
+from dynascope.store.probe_file import probe_folders
 from dynascope.store.series import LARGEST
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from dynascope.contract.chosen_probe import ChosenProbe
     from dynascope.store.variant import Variant
 
 __all__ = ["Columns", "Reading", "metrics_of", "parsed", "settings_of"]
@@ -77,8 +79,9 @@ class Reading:
         axes: how many axes an array may have beside ``epoch``; any number by default.
     """
 
-    def __init__(self, probe: str | None, axes: int | None = None) -> None:
+    def __init__(self, probe: str | ChosenProbe | None, axes: int | None = None) -> None:
         self._probe, self._axes = probe, axes
+        self._there, self._folders = False, set[str]()
         self._known: set[str] = set()
         self._small: set[str] = set()
         self._seen: dict[str, Artifacts] = {}
@@ -91,6 +94,8 @@ class Reading:
             InvalidSetting: an array with too many axes, or too large for a series.
         """
         artifacts = variant.artifacts_of(self._probe)
+        self._there |= artifacts.folder.is_dir()
+        self._folders |= {folder.name for folder in probe_folders(artifacts.folder.parent)}
         for analyzer in artifacts.analyzers():
             self._known.add(analyzer)
             self._seen[analyzer] = artifacts
@@ -105,12 +110,16 @@ class Reading:
                 yield array.assign_attrs(analyzer=analyzer)
 
     def finish(self, asked: Sequence[str] | None) -> None:
-        """Refuse columns that no variant has; say which series were missing."""
+        """Refuse columns, and the folder of a probe, that no variant has; say which series were missing."""
         if self._from_units:
             log.warning(
                 "%d series were read from their units, which is slow; `dynascope artifacts repair` rebuilds them.",
                 self._from_units,
             )
+        if (
+            isinstance(self._probe, str) and ":" not in self._probe and "-" in self._probe and not self._there
+        ):  # a folder's name, and of none
+            raise UnknownName("probe with artifacts", self._probe, self._folders)
         for name in asked or ():
             if "." in name and name not in self._known:
                 there = {f"{one}/{array}" for one, artifacts in self._seen.items() for array in artifacts.arrays(one)}

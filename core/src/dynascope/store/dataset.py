@@ -16,6 +16,7 @@ from dynascope.store.columns import Reading, metrics_of, parsed, settings_of
 if TYPE_CHECKING:
     import xarray as xr
 
+    from dynascope.contract.chosen_probe import ChosenProbe
     from dynascope.store.variant import Variant
 
 __all__ = ["dataset_of", "series_of"]
@@ -26,7 +27,7 @@ Parts = dict[int, "xr.DataArray"]
 
 
 def dataset_of(
-    variants: Iterable[Variant], columns: Iterable[str] | None = None, probe: str | None = None
+    variants: Iterable[Variant], columns: Iterable[str] | None = None, probe: str | ChosenProbe | None = None
 ) -> xr.Dataset:
     """Return series of variants on common axes: all epochs, and all coordinates, that any of them has.
 
@@ -77,7 +78,9 @@ def dataset_of(
     return xr.Dataset(data, coords={**beside, **axes})
 
 
-def series_of(variant: Variant, columns: Iterable[str] | None = None, probe: str | None = None) -> xr.Dataset:
+def series_of(
+    variant: Variant, columns: Iterable[str] | None = None, probe: str | ChosenProbe | None = None
+) -> xr.Dataset:
     """Return the same of one variant, without the dimension ``variant``.
 
     Returns:

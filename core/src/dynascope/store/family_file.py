@@ -29,7 +29,7 @@ class FamilyFile(BaseModel):
         title: one line for lists.
         settings: settings that replace the base's defaults, flat.
         schedule: the default checkpoint schedule; None for the base's.
-        probe: the default probe; None for the base's.
+        probe: the default probe, as it is written (``random_pairs:count=500``); None for the base's.
         analyzers: the analyzers that run when none is named; None for all that apply.
     """
 
@@ -64,7 +64,7 @@ class DeclaredFamily:
 
     @property
     def probe(self) -> str:
-        """The name of the default probe."""
+        """The default probe, as it is written."""
         return self.file.probe or self.base.default_probe
 
     def configure(self, settings: Mapping[str, Any] | None = None, preset: str | None = None) -> Config:
@@ -111,7 +111,7 @@ def read_family_file(path: Path, registry: Registry) -> DeclaredFamily:
     try:
         family = DeclaredFamily(registry.family(file.base), file)
         family.configure()
-        registry.probe(family.probe)
+        registry.choose(family.probe)
         for analyzer in file.analyzers or ():
             registry.find("analyzers", analyzer)
         if file.schedule is not None:

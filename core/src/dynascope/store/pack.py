@@ -12,6 +12,7 @@ from dynascope.errors import ArtifactError, UnknownName, WorkspaceError
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import publish
 from dynascope.store.hdf5 import FORMAT, LIBVER, Vanished, open_trusted
+from dynascope.store.probe_file import written_probe
 from dynascope.store.units import Unit
 from dynascope.store.verify import check_unit
 
@@ -61,6 +62,7 @@ def pack(
     with publish(out) as temporary, _written(temporary, out) as file:
         file.attrs["Conventions"] = "CF-1.11"
         file.attrs["dynascope_format"] = FORMAT
+        file.attrs["probe"] = written_probe(artifacts.folder)
         for done, (place, name) in enumerate(work, start=1):
             _copy_unit(artifacts, name, place, file)
             if progress is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from dynascope.contract.chosen_probe import ChosenProbe
     from dynascope.store.variant import Variant
 
 __all__ = ["INDEX", "table_of"]
@@ -21,7 +22,7 @@ INDEX = ("family", "variant", "epoch")
 
 
 def table_of(
-    variants: Sequence[Variant], columns: Iterable[str] | None = None, probe: str | None = None
+    variants: Sequence[Variant], columns: Iterable[str] | None = None, probe: str | ChosenProbe | None = None
 ) -> pd.DataFrame:
     """Return a table of variants: a row for each checkpoint and each analysed epoch.
 

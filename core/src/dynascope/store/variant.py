@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from dynascope.contract.chosen_probe import ChosenProbe
 from dynascope.contract.config import Config, identity_digest
 from dynascope.errors import CheckpointError, DynascopeError, UnknownName, WorkspaceError
+from dynascope.plugins.discovery import registry
+from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import read_json, write_json
 from dynascope.store.checkpoints import CheckpointFolder
 from dynascope.store.family_file import DeclaredFamily
 from dynascope.store.metrics import MetricsFile
+from dynascope.store.probe_file import key_of, probe_folders, read_probe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -231,9 +235,38 @@ class Variant:
             self.folder / name, identity=self.identity, family=self.family.name, variant=self.name, **remedy
         )
 
-    def artifacts_of(self, probe: str | None = None) -> Artifacts:
-        """Return the artifacts under a probe; the family's default probe if none is named."""
-        return Artifacts(self.folder / "artifacts" / (probe or self.family.probe))
+    def artifacts_of(self, probe: str | ChosenProbe | None = None) -> Artifacts:
+        """Return the artifacts under a probe; the family's default probe if none is named.
+
+        Args:
+            probe: as it is written (``"random_pairs:count=500"``), the name of its folder, or the object.
+
+        Raises:
+            UnknownName, InvalidSetting: there is no such probe, or it is not at such settings.
+        """
+        shelf = self.folder / "artifacts"
+        default = self.family.probe
+        plain = not probe and default.isidentifier()  # checked when the family was read
+        return Artifacts(shelf / (default if plain else key_of(probe or default, shelf)))
+
+    def probes(self, plugins: Registry | None = None) -> list[ChosenProbe]:
+        """Return the probes, at their settings, under which there are artifacts, the family's default one first.
+
+        One that no active plug-in provides, or whose folder does not say what it is, is left out; ``dynascope
+        artifacts verify`` names it.
+
+        Args:
+            plugins: the registry; this process' by default.
+        """
+        found = []
+        for folder in probe_folders(self.folder / "artifacts"):
+            if Artifacts(folder).analyzers():
+                try:
+                    found.append(read_probe(folder, plugins or registry()))
+                except DynascopeError as error:
+                    log.debug("%s is left out: %s", folder, error)
+        default = self.artifacts_of().folder.name
+        return sorted(found, key=lambda chosen: (chosen.key != default, chosen.key))
 
     # For notebooks.
 
@@ -244,13 +277,13 @@ class Variant:
 
         return pd.DataFrame(self.metrics_file.read()).set_index("epoch")
 
-    def table(self, columns: Iterable[str] | None = None, probe: str | None = None) -> pd.DataFrame:
+    def table(self, columns: Iterable[str] | None = None, probe: str | ChosenProbe | None = None) -> pd.DataFrame:
         """Return what was measured at each epoch: a row per epoch, a column per number.
 
         Args:
             columns: ``"<plug-in>.<analyzer>/<array>"``, an analyzer, a column of the metrics, a setting; by default
                 the metrics and all scalars. An array with one axis gives a column per coordinate.
-            probe: under which the arrays were made; the family's default probe by default.
+            probe: under which the arrays were made, as for ``artifacts_of``; the family's default by default.
 
         Returns:
             A frame with the index ``family, variant, epoch``. ``attrs["units"]`` maps columns to units.
@@ -263,7 +296,7 @@ class Variant:
 
         return table_of([self], columns, probe)
 
-    def series(self, columns: Iterable[str] | None = None, probe: str | None = None) -> xr.Dataset:
+    def series(self, columns: Iterable[str] | None = None, probe: str | ChosenProbe | None = None) -> xr.Dataset:
         """Return the same as ``table`` as an xarray dataset over ``epoch``, in which arrays keep their axes.
 
         Args:

@@ -15,13 +15,24 @@ from dynascope.errors import ArtifactError
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.atomic import leftovers
 from dynascope.store.hdf5 import OtherFormat, Vanished, open_trusted, whole
+from dynascope.store.probe_file import PROBE_FILE, probe_folders
 from dynascope.store.series import SERIES_FILE, is_current
 from dynascope.store.stamps import SERIES, Stamp
 from dynascope.store.units import Unit, all_units, changed_since, unchecked_digest
 
-__all__ = ["Finding", "Kind", "Verification", "Wanted", "check_unit", "stale_and_orphaned", "verify_folder"]
+__all__ = [
+    "Finding",
+    "Kind",
+    "Verification",
+    "Wanted",
+    "check_unit",
+    "stale_and_orphaned",
+    "strangers_on",
+    "verify_folder",
+]
 
 Kind = Literal["damaged", "unreadable", "stale", "orphaned", "outdated", "leftover", "foreign"]
+STRANGER = "Dynascope writes nothing of this name here."
 INSIDE_HDF5 = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 """What h5py raises, somewhere, on files whose bytes were changed."""
 State = tuple[int, int, int]
@@ -107,6 +118,13 @@ def verify_folder(artifacts: Artifacts, wanted: Wanted | None = None) -> Verific
             series += 1
             findings += _series(folder, list(artifacts.units(folder.name).values()), bool(broken))
     return Verification(units, series, tuple(sorted(findings, key=lambda found: found.path)))
+
+
+def strangers_on(shelf: Path) -> list[Finding]:
+    """Return what lies beside the folders of the probes, and is none."""
+    known = {folder.name for folder in probe_folders(shelf)}
+    names = sorted(entry.name for entry in shelf.iterdir()) if shelf.is_dir() else []
+    return [Finding("foreign", shelf / name, STRANGER) for name in names if name not in known]
 
 
 def stale_and_orphaned(artifacts: Artifacts, wanted: Wanted) -> list[Finding]:
@@ -294,9 +312,9 @@ def _strangers(folder: Path, *, folders: bool) -> Iterator[Finding]:
     expected = {SERIES_FILE, *(unit.path.name for unit in all_units(folder))}
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         temporary = entry.name.startswith(".") and entry.name.endswith(".tmp")
-        fits = entry.is_dir() if folders else entry.name in expected and entry.is_file()
+        fits = entry.is_dir() or entry.name == PROBE_FILE if folders else entry.name in expected and entry.is_file()
         if not fits and not temporary:
-            yield Finding("foreign", folder / entry.name, "Dynascope writes nothing of this name here.")
+            yield Finding("foreign", folder / entry.name, STRANGER)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dynascope.contract.chosen_probe import ChosenProbe
 from dynascope.contract.config import Config
 from dynascope.errors import DynascopeError, InvalidSetting, UnknownName, WorkspaceError
 from dynascope.plugins.discovery import registry
 from dynascope.plugins.registry import Registry
 from dynascope.store.comparisons import Comparisons
 from dynascope.store.family_file import DeclaredFamily, as_provided, read_family_file, write_family_file
+from dynascope.store.probe_file import key_of
 from dynascope.store.reports import Reports
 from dynascope.store.variant import Variant
 
@@ -183,7 +186,7 @@ class Workspace:
         self,
         variants: Iterable[str | Variant] | None = None,
         columns: Iterable[str] | None = None,
-        probe: str | None = None,
+        probe: str | ChosenProbe | None = None,
     ) -> pd.DataFrame:
         """Return what was measured at each epoch of many variants, in one table.
 
@@ -208,7 +211,7 @@ class Workspace:
         self,
         variants: Iterable[str | Variant] | None = None,
         columns: Iterable[str] | None = None,
-        probe: str | None = None,
+        probe: str | ChosenProbe | None = None,
     ) -> xr.Dataset:
         """Return what was measured at each epoch of many variants as an xarray dataset: arrays keep their axes.
 
@@ -236,23 +239,27 @@ class Workspace:
         chosen = self.variants() if variants is None else variants
         return [one if isinstance(one, Variant) else self.variant(one) for one in chosen]
 
-    def comparisons(self, family: str | None = None, probe: str | None = None) -> Comparisons:
+    def comparisons(self, family: str | None = None, probe: str | ChosenProbe | None = None) -> Comparisons:
         """Return what was measured over variants of a family beside each other.
 
         Args:
             family: its name; the only one that has variants by default.
-            probe: under which; the family's default probe by default.
+            probe: under which, as in ``Variant.artifacts_of``; the family's default probe by default.
 
         Raises:
             InvalidSetting: there are variants of several families, or of none.
-            UnknownName: there is no such family.
+            UnknownName: there is no such family or probe.
         """
         names = [family] if family is not None else sorted({folder.parent.name for folder in self._variant_folders()})
         if len(names) != 1:
             raise InvalidSetting(f"Name a family; {', '.join(names) or 'none'} has variants here.")
         declared = self.family(names[0])
         folder = _inside(self.path / "results", declared.name) / "comparisons"
-        return Comparisons(folder / (probe or declared.probe))
+        return Comparisons(folder / key_of(probe or declared.probe, folder))
+
+    def variant_names(self) -> list[str]:
+        """Return the names of the variants on disk, ``<family>/<name>``, sorted; none of them is opened."""
+        return [f"{folder.parent.name}/{folder.name}" for folder in self._variant_folders()]
 
     def broken_variants(self) -> list[Unreadable]:
         """Return the result folders that cannot be read, with the reason."""
@@ -266,6 +273,11 @@ class Workspace:
             WorkspaceError: its files cannot be read.
         """
         family, _, short = name.rpartition("/")
+        named: Path | None = None
+        with suppress(InvalidSetting):  # what cannot be a folder's name is none of a variant's either
+            named = self.variant_folder(family, short)
+        if named is not None and (named / "config.json").exists():  # without a look at the other thousand
+            return self._open(named)
         folders = [
             folder for folder in self._variant_folders() if folder.name == short and family in ("", folder.parent.name)
         ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dynascope import Analyzer, InvalidSetting, Output, Step, Stored
+from dynascope import Analyzer, NotOffered, Output, Step, Stored
 from dynascope_fourier.basis import fourier_basis
 from dynascope_fourier.spectra import CONSTANT as ROUNDING
 from dynascope_fourier.spectra import frequency_power
@@ -83,7 +83,7 @@ class ClassCircles(Analyzer):
     def analyze(self, step: Step) -> Mapping[str, Any]:
         p = step.context["cyclic_group"].order
         if not np.array_equal(step[CLASS], np.arange(p)):
-            raise InvalidSetting(
+            raise NotOffered(
                 f"The circles of Z_{p} need a probe with rows of every class 0 to {p - 1}; this one has rows of "
                 f"{len(step[CLASS])} classes."
             )

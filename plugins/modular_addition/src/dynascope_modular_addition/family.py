@@ -12,7 +12,7 @@ from dynascope import Activation, Adopted, Config, Dataset, Family, InvalidSetti
 from dynascope.schedule import grokking
 from dynascope_fourier import CyclicGroup
 from dynascope_modular_addition.paths import OneLayerTransformer
-from dynascope_modular_addition.probes import pair_tokens
+from dynascope_modular_addition.probes import pair_tokens, right_answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +187,7 @@ class ModularAddition1Layer(Family):
         trained = np.zeros(p * p, dtype=np.int8)
         trained[np.asarray(order_of(config)[0])] = 1
         train = trained[a * p + b]
-        return {"label": (a + b) % p, "train": train, "test": 1 - train}
+        return {"label": right_answers(config, a, b), "train": train, "test": 1 - train}
 
     def context(self, config: Config) -> Mapping[str, Any]:
         """The number tokens 0..p-1 are the elements of Z_p; ``=`` is the token p."""

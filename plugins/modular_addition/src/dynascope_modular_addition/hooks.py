@@ -17,10 +17,10 @@ def dynascope_families() -> Iterable[Family]:
 
 @hookimpl
 def dynascope_probes() -> Iterable[Probe]:
-    """Provide the full grid of pairs."""
-    from dynascope_modular_addition.probes import FULL_GRID
+    """Provide all pairs, random ones, those of some residue classes, and those that are listed."""
+    from dynascope_modular_addition.probes import PROBES
 
-    return [FULL_GRID]
+    return PROBES
 
 
 @hookimpl
