@@ -14,6 +14,7 @@ from rich.text import Text
 
 from dynascope.analysis.comparison import Compared
 from dynascope.analysis.plan import Plan
+from dynascope.contract.setting import settings_of
 from dynascope.errors import DynascopeError
 from dynascope.jobs import Job
 from dynascope.plugins.discovery import registry
@@ -37,6 +38,7 @@ def families(workspace: Workspace, *, as_json: bool) -> None:
     for family in workspace.families():
         base = family.base
         defaults = family.configure().settings
+        choices = {one.name: list(one.choices) for one in settings_of(base) if one.choices}
         rows.append(
             {
                 "family": family.name,
@@ -44,11 +46,12 @@ def families(workspace: Workspace, *, as_json: bool) -> None:
                 "probe": family.probe,
                 "presets": sorted(base.presets),
                 "settings": defaults,
+                "choices": choices,
                 "error": "",
             }
         )
     rows += [
-        {"family": row.name, "title": "", "probe": "", "presets": [], "settings": {}, "error": row.error}
+        {"family": row.name, "title": "", "probe": "", "presets": [], "settings": {}, "choices": {}, "error": row.error}
         for row in workspace.broken_families()
     ]
     _print(rows, as_json)

@@ -106,7 +106,7 @@ def train_many(
     dask: str | None,
 ) -> None:
     """Train every point of a grid, with one progress bar, and list what came of each variant."""
-    fixed, axes = _axes(workspace.family(family).configure(preset=preset).settings, pairs, seeds, grids)
+    fixed, axes = grid.axes_of(workspace.family(family).configure(preset=preset).settings, pairs, seeds, grids)
     points = grid.settings_of(axes)
     variants = list(
         {
@@ -212,45 +212,6 @@ def _with_length(options: Options, settings: Mapping[str, Any], preset: str | No
     """Return the options with the length that the settings or the preset ask for, if they do."""
     asked = "epochs" in settings or "epochs" in variant.family.base.presets.get(preset or "", {})
     return replace(options, epochs=variant.config.training.epochs) if asked else options
-
-
-def _axes(
-    defaults: Mapping[str, Any], pairs: Sequence[str], seeds: str | None, grids: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the settings that all variants share, and the axes of the grid.
-
-    Among the plain settings, one that could not be a setting's value (``seed=0:8``, ``p=59,113``) is an axis too, so
-    that ``--grid p=59,113 seed=0:8`` reads as it looks.
-    """
-    fixed: dict[str, Any] = {}
-    axes: dict[str, list[Any]] = {}
-    for pair in (*grids, *pairs):
-        if pair in grids and pair.endswith((".yaml", ".yml")):
-            found = grid.read_grid(Path(pair))
-        else:
-            ((name, value),) = parse_settings([pair]).items()
-            text = pair.partition("=")[2]
-            single = isinstance(defaults.get(name), (list, tuple)) and not any(
-                isinstance(item, list) for item in (value if isinstance(value, list) else ())
-            )
-            several = not single and (pair in grids or isinstance(value, list) or ":" in text)
-            found = {name: grid.parse_axis(text) if several else [value]}
-        for name, values in found.items():
-            if name in fixed or name in axes:
-                raise InvalidSetting(f"Setting {name!r} is given twice.")
-            if name == "epochs" and len(values) > 1:
-                raise InvalidSetting("epochs is the length of training, not what is trained: give one, as --epochs.")
-            if len(values) == 1:
-                fixed[name] = values[0]
-            else:
-                axes[name] = values
-    if seeds is not None:
-        if "seed" in fixed or "seed" in axes:
-            raise InvalidSetting("Setting 'seed' is given twice: as seed= and as --seeds.")
-        if "seed" not in defaults:
-            raise InvalidSetting("This family has no setting 'seed'. Name the setting to vary with --grid.")
-        axes["seed"] = grid.parse_axis(seeds)
-    return fixed, axes
 
 
 @contextmanager
