@@ -21,7 +21,7 @@ from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["checkpoints", "families", "jobs", "listing", "plugins", "say", "status", "variants", "views"]
+__all__ = ["checkpoints", "families", "jobs", "listing", "plugins", "say", "size", "status", "variants", "views"]
 
 
 MOST_COLUMNS = 1_000
@@ -213,6 +213,13 @@ def plugins(*, as_json: bool) -> None:
         for row in registry().plugins
     ]
     _print(rows, as_json)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in words: ``0.4 MB``, ``35 MB``, ``2.1 GB``."""
+    if count >= 1e9:
+        return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def listing(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.numpy import save
 
-from dynascope.cli.tables import say
+from dynascope.cli.outlook import outlook
+from dynascope.cli.tables import say, size
 from dynascope.cli.work import console
 from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
 from dynascope.executors import Where
 from dynascope.jobs.command import to_continue
-from dynascope.jobs.progress import command_to_continue, report
+from dynascope.jobs.progress import announce, command_to_continue, report
 from dynascope.settings import parse_settings
 from dynascope.store.atomic import publish
 from dynascope.store.variant import Variant
@@ -30,6 +31,8 @@ from dynascope.training import replay as replaying
 
 __all__ = ["Options", "add_checkpoints", "replay", "train", "train_many"]
 
+DryRun = Literal["table", "json"] | None
+"""Whether only to say what would be trained, and how."""
 SHOWN = 0.1
 """Seconds between two refreshes of the bar."""
 
@@ -52,6 +55,7 @@ def train(
     preset: str | None,
     options: Options,
     overwrite: str | None,
+    dry_run: DryRun = None,
 ) -> None:
     """Train one variant with a progress bar, and say what came of it."""
     settings = _with_epochs(parse_settings(pairs), options)
@@ -59,11 +63,15 @@ def train(
         if isinstance(value, str) and grid.RANGE.fullmatch(value):
             raise InvalidSetting(f"{name}={value} is several values: use --grid {name}={value}.")
     variant = workspace.new_variant(family, settings, preset)
+    announce([variant.full_name])
     options = _with_length(options, settings, preset, variant)
     if overwrite is not None and overwrite != variant.name:
         raise InvalidSetting(
             f"--overwrite names {overwrite!r}, but these settings are those of {variant.name!r}. Nothing was deleted."
         )
+    if dry_run is not None:
+        outlook([variant], options, afresh=overwrite is not None, as_json=dry_run == "json")
+        return
     how = recipe.resolved(variant, **asdict(options), afresh=overwrite is not None)
     last = how.epochs
     if overwrite is not None or recipe.reached(variant) != last:
@@ -104,6 +112,7 @@ def train_many(
     stack: int | None,
     workers: int | None,
     dask: str | None,
+    dry_run: DryRun = None,
 ) -> None:
     """Train every point of a grid, with one progress bar, and list what came of each variant."""
     fixed, axes = grid.axes_of(workspace.family(family).configure(preset=preset).settings, pairs, seeds, grids)
@@ -115,7 +124,11 @@ def train_many(
             for variant in [workspace.new_variant(family, _with_epochs({**fixed, **point}, options), preset)]
         }.values()
     )
+    announce([variant.full_name for variant in variants])
     options = _with_length(options, fixed, preset, variants[0])
+    if dry_run is not None:
+        outlook(variants, options, afresh=False, as_json=dry_run == "json")
+        return
     plan = ensemble.plan_ensemble(variants, stack=stack, workers=workers, dask=dask, **asdict(options))
     count = sum(len(task.variants) for task in plan.tasks)
     if plan.finished:
@@ -158,6 +171,7 @@ def train_many(
 def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify: bool) -> None:
     """Make an epoch again, say how it agrees with what was recorded, and keep its weights."""
     variant = workspace.variant(name)
+    announce([variant.full_name])
     if out is not None and out.exists():
         raise InvalidSetting(f"{out} exists; name another file, nothing is overwritten.")
     if epoch in variant.checkpoints:
@@ -180,6 +194,7 @@ def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify
 def add_checkpoints(workspace: Workspace, name: str, schedule: str, inexact: bool) -> None:
     """Add epochs by replay, with a progress bar, and say what came of it."""
     variant = workspace.variant(name)
+    announce([variant.full_name])
     with _replaying(variant) as progress:
         added = replaying.add_checkpoints(variant, schedule, inexact=inexact, progress=progress)
     if not added.epochs:
@@ -259,7 +274,7 @@ def _say_sizes(variant: Variant, how: recipe.Recipe, variants: int = 1) -> None:
     kept = {"all": state, "last": state // len(how.schedule), "none": 0}[how.keep_optimizer]
     each = "" if variants == 1 else f" for each of {variants} variants"
     say(
-        f"Keeps {len(how.schedule)} checkpoints{each}: {_megabytes(weights)} of weights, {_megabytes(kept)} of "
+        f"Keeps {len(how.schedule)} checkpoints{each}: {size(weights)} of weights, {size(kept)} of "
         f"optimizer state ({how.keep_optimizer})" + (", compiled." if how.compiled else ".")
     )
 
@@ -274,10 +289,6 @@ def _in_words(row: Mapping[str, float]) -> str:
     if math.isnan(row["test_loss"]):
         return f"loss {row['train_loss']:.1e}"
     return f"loss {row['train_loss']:.1e} / {row['test_loss']:.1e}  accuracy {row['test_accuracy']:.3f}"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"
 
 
 def _count(number: int, noun: str) -> str:
