@@ -16,6 +16,7 @@ from dynascope_workbench.access import refusal
 from dynascope_workbench.analyze import Analyze
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.plugins import Plugins
+from dynascope_workbench.running import RunningJobs
 from dynascope_workbench.session import Session
 from dynascope_workbench.train import Train
 
@@ -104,14 +105,16 @@ def workbench(workspace: str | None = None) -> Any:
     if refused is not None:
         return pmui.Alert(refused, severity="error")
     plugins = registry()
+    header = [_versions(plugins)]
     try:
         session = Session(Workspace(find_workspace(workspace), plugins), plugins)
         content = Workbench(session, pn.state.location).tabs
+        header.insert(0, RunningJobs(session).panel())
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
     return pmui.Page(
         title=TITLE,
-        header=[_versions(plugins)],
+        header=header,
         main=[content],
         theme_config=THEME,
     )

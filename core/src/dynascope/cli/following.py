@@ -10,7 +10,7 @@ from dynascope.analysis.plan import Plan, plan
 from dynascope.cli.tables import say
 from dynascope.errors import UnknownName, error_text
 from dynascope.executors import Where
-from dynascope.jobs.progress import report
+from dynascope.jobs.progress import announce, report
 from dynascope.plugins.registry import Registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
@@ -43,9 +43,13 @@ def follow(
         UnknownName: there is no such variant, and no job that might be about to make it.
     """
     done: dict[str, set[int]] = {}
+    told = 0
     while is_in_training(workspace, names):
         plans = []
         variants = _there(workspace, names)
+        if len(variants) > told:
+            told = len(variants)
+            announce([variant.full_name for variant in variants])
         for variant in variants:
             new = sorted(set(variant.checkpoints) - done.get(variant.full_name, set()))
             if new:
