@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from dynascope_workbench.estimate import in_time
 from dynascope_workbench.session import Session, read_only, refuse_read_only
 from dynascope_workbench.watch import Seen, watch_of
 
-__all__ = ["JobList", "copying"]
+__all__ = ["JobList", "copy_button"]
 
 EVERY_MS = 1_000
 SHOWN = 8
@@ -27,6 +26,15 @@ LOG_CHARACTERS = 8_000
 COLOURS = {"running": "info", "done": "success", "failed": "error", "cancelled": "warning", "gone": "error"}
 PATIENCE = 0.2
 """Seconds that a click waits: a job that has just begun cannot be told at once."""
+COPY = """
+const area = document.createElement("textarea");
+area.value = source.tags[0];
+document.body.append(area);
+area.select();
+document.execCommand("copy");
+area.remove();
+"""
+"""Works without https, too, which ``navigator.clipboard`` does not."""
 TO_BE_READ = 6.0
 """Seconds for which it is said why something could not be done."""
 LOG_STYLE = """
@@ -145,16 +153,15 @@ class _Row:
         self._log = pn.pane.Str("", sizing_mode="stretch_width", margin=(6, 12), stylesheets=[LOG_STYLE])
         self._opened = pn.Column(self._log, sizing_mode="stretch_width", margin=0, visible=False)
         names = {
-            "curves": "curves", "explore": "Explore it", "analyse": "Analyse it", "log": "log", "copy": "copy command",
+            "curves": "curves", "explore": "Explore it", "analyse": "Analyse it", "log": "log",
             "cancel": "pause" if self._trains else "cancel", "continue": "continue", "remove": "remove",
         }  # fmt: skip
         self._buttons = {
             name: pmui.Button(label=label, variant="text", size="small", margin=(4, 0), visible=False)
             for name, label in names.items()
         }
-        self._buttons["remove"].description = "Forget the job and its log; what it made stays."
+        self._copy = copy_button(margin=(4, 0), tags=[self._arguments])
         self._buttons["log"].on_click(lambda _: self._toggle_log())
-        self._buttons["copy"].js_on_click(code=copying(self._arguments))
         for name, action in (
             ("cancel", self._cancel),
             ("continue", lambda: owner.resume(self._job)),
@@ -165,7 +172,7 @@ class _Row:
         for name, page in (("explore", "explore"), ("analyse", "analyze")):
             self._buttons[name].on_click(lambda _, page=page: self._go(page))
         said = pn.Column(self._title, self._text, styles={"flex": "1 1 320px", "min-width": "0"}, margin=0)
-        buttons = pmui.Row(*self._buttons.values(), margin=0, sx={"flexWrap": "wrap"})
+        buttons = pmui.Row(self._copy, *self._buttons.values(), margin=0, sx={"flexWrap": "wrap"})
         head = pmui.Row(
             self._state, said, buttons, sizing_mode="stretch_width", sx={"alignItems": "center", "flexWrap": "wrap"},
             margin=0,
@@ -211,7 +218,6 @@ class _Row:
             "explore": led,
             "analyse": led and self._trains,
             "log": True,
-            "copy": True,
             "cancel": may and state == "running" and not ending,
             "continue": may and state in ("failed", "cancelled", "gone"),
             "remove": may and state != "running",
@@ -251,16 +257,14 @@ class _Row:
         self._owner.refresh()
 
 
-def copying(text: str) -> str:
-    """Return the JavaScript that copies a text; it works without https, too, which ``navigator.clipboard`` does not."""
-    return f"""
-const area = document.createElement("textarea");
-area.value = {json.dumps(text)};
-document.body.append(area);
-area.select();
-document.execCommand("copy");
-area.remove();
-"""
+def copy_button(**options: Any) -> Any:
+    """Return a button that copies the text in its ``tags``.
+
+    The text is not among the arguments of the callback: what is named there is kept for as long as the server runs.
+    """
+    button = pmui.Button(label="copy command", variant="text", size="small", **options)
+    button.js_on_click(code=COPY)
+    return button
 
 
 def _follows(job: Job, variants: set[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from dynascope import DynascopeError, Registry, Workspace, registry
 from dynascope.store.workspace import find_workspace
@@ -112,12 +113,21 @@ def workbench(workspace: str | None = None) -> Any:
         header.insert(0, RunningJobs(session).panel())
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
-    return pmui.Page(
+    page = pmui.Page(
         title=TITLE,
         header=header,
         main=[content],
         theme_config=THEME,
     )
+    if pn.state.curdoc is not None:
+        pn.state.on_session_destroyed(lambda _: _let_go(page))
+    return page
+
+
+def _let_go(page: Any) -> None:
+    """Let a page go whose tab was closed: the server's state, which it watches, would keep it for good."""
+    with edit_readonly(page):
+        page.busy = page.param.loading
 
 
 def _versions(plugins: Registry) -> Any:

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 
 from dynascope.plugins import PluginRow, Provided
 from dynascope_workbench.session import Session
-from dynascope_workbench.tables import html_table
+from dynascope_workbench.tables import ONE_LINE, html_table
 
 __all__ = ["Plugins"]
 
@@ -63,7 +63,7 @@ class Plugins:
         )
         install = pmui.Accordion(
             ("How to install one", pn.pane.Markdown(INSTALL.format(python=sys.executable), margin=(4, 12))),
-            sizing_mode="stretch_width", margin=(12, 4),
+            sizing_mode="stretch_width", margin=(12, 4), title_variant="subtitle2",
         )  # fmt: skip
         return pn.Column(
             summary, pmui.Row(self.search, self._count, margin=0), self.cards, install, sizing_mode="stretch_width",
@@ -115,12 +115,13 @@ def _card(row: PluginRow, provided: Sequence[Provided]) -> Any:
             )
         )
     if row.error:
-        parts.append(pmui.Alert(row.error, severity="error", sizing_mode="stretch_width", margin=(4, 8)))
+        parts.append(pmui.Alert(row.error, severity="error", sizing_mode="stretch_width", margin=(4, 8), sx=ONE_LINE))
     if row.traceback:
         trace = pn.pane.Str(row.traceback, sizing_mode="stretch_width", margin=(4, 12), stylesheets=[TRACE_STYLE])
-        parts.append(
-            pmui.Accordion(("Traceback", trace), sizing_mode="stretch_width", margin=(4, 8), css_classes=["traceback"])
+        opening = pmui.Accordion(
+            ("Traceback", trace), sizing_mode="stretch_width", margin=(4, 8), title_variant="subtitle2"
         )
+        parts.append(opening)
     if provided:
         rows = [(KINDS[one.kind], one.name, _about(one)) for one in provided]
         parts.append(html_table(("", "name", "what it is"), rows))

@@ -25,7 +25,7 @@ class RunningJobs:
     def __init__(self, session: Session) -> None:
         self._watch = watch_of(session.workspace)
         self.chip = pmui.Button(
-            label="", variant="outlined", size="small", margin=(0, 8), visible=False, description="To the jobs",
+            label="", variant="outlined", size="small", margin=(0, 8), visible=False,
             sx={"color": "inherit", "borderColor": "currentColor"},
         )  # fmt: skip
         self.chip.on_click(lambda _: session.go("train"))

@@ -1,4 +1,4 @@
-"""Tables as text, in the colours of the page."""
+"""Tables and alerts as text, in the colours of the page."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import panel as pn
 
-__all__ = ["TABLE_STYLE", "html_of", "html_table", "table_pane"]
+__all__ = ["ONE_LINE", "TABLE_STYLE", "html_of", "html_table", "table_pane"]
 
+ONE_LINE = {"& .MuiAlertTitle-root": {"display": "none"}, "& p": {"margin": 0}}
+"""Of an alert without a title: as high as its text."""
 TABLE_STYLE = """
 :host { color: inherit; font-size: 13px; overflow: auto; }
 table { border-collapse: collapse; width: 100%; }

@@ -18,10 +18,10 @@ from dynascope_workbench.curves import Curves, when_locked
 from dynascope_workbench.drawing import dress
 from dynascope_workbench.estimate import Estimates
 from dynascope_workbench.form import Field, Form
-from dynascope_workbench.jobs import JobList, copying
+from dynascope_workbench.jobs import JobList, copy_button
 from dynascope_workbench.order import Order, order_of
 from dynascope_workbench.session import Session, read_only
-from dynascope_workbench.tables import html_of, table_pane
+from dynascope_workbench.tables import ONE_LINE, html_of, table_pane
 
 __all__ = ["Train"]
 
@@ -30,8 +30,6 @@ SETTLED_MS = 700
 """After the last key: what takes long to find out is asked for then."""
 NAMED = 3
 """Variants that are named; of more, how many there are."""
-ONE_LINE = {"& .MuiAlertTitle-root": {"display": "none"}, "& p": {"margin": 0}}
-"""Of an alert without a title."""
 WRAP = {"flexWrap": "wrap", "alignItems": "flex-start"}
 BOXES = {
     "seeds": ("seeds", "0-9, or how many", "Several seeds: 0-9, both included; or how many; or 3,5."),
@@ -84,7 +82,7 @@ class Train:
         self.schedule = _box("schedule", 400)
         self.analysed = pmui.Checkbox(label="analyse while it trains", value=True, margin=(10, 8))
         self.start = pmui.Button(label="Train", variant="contained", margin=(8, 4), disabled=read_only())
-        self.copy = pmui.Button(label="copy command", variant="text", size="small", margin=(10, 4))
+        self.copy = copy_button(margin=(10, 4))
         self._command = pn.pane.Str("", styles={"font": "12px monospace", "white-space": "pre-wrap"}, margin=(0, 12))
         self.form: Form | None = None
         self._form = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -104,7 +102,6 @@ class Train:
             box.param.watch(lambda _: self.check(), "value_input")
         self.back.on_click(lambda _: self._reset())
         self.start.on_click(lambda _: self._start())
-        self.copy.js_on_click(args={"shown": self._command}, code=copying("@").replace('"@"', "shown.text"))
         if names:
             self._choose_family()
         else:
@@ -168,9 +165,11 @@ class Train:
         if self.order is None:
             self._say(wrong, "error")
             self._command.object, self.facts.object = NOTHING, html_of(None, UNKNOWN)
+            self.copy.disabled = True
             return None
         self._say(_what(self.order), "info")
         self._command.object = self.order.command
+        self.copy.param.update(tags=[self.order.command], disabled=False)
         kept, last = self.order.kept, self.order.last
         when_locked(lambda: self._show_kept(kept, last))
         self._estimate()
