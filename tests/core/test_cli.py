@@ -307,3 +307,34 @@ def test_memory_is_a_number_of_bytes(text, bytes_):
     from dynascope.cli.work import parse_bytes
 
     assert parse_bytes(text) == bytes_
+
+
+def test_a_dry_run_of_training_says_what_there_would_be_and_what_it_takes(run, new_workspace):
+    where = ("-w", new_workspace.path, "--schedule", "0:40:20", "--epochs", "40")
+    found = json.loads(run("train", FAMILY, *SETTINGS, "--seeds", "0:2", "--dry-run", "--json", *where))
+    assert [row["variant"].rpartition("/")[2][:9] for row in found["variants"]] == ["p11_seed0", "p11_seed1"]
+    assert not (new_workspace.path / "results" / FAMILY).exists()
+    run("train", FAMILY, *SETTINGS, "seed=0", *where)
+    (variant,) = new_workspace.variants()
+    weights, state = (
+        [file.stat().st_size for file in folder.path.glob("*.safetensors")]
+        for folder in (variant.checkpoint_folder, variant.optimizer_folder)
+    )
+    one = found["variants"][0]
+    assert len(weights) == len(state) == one["checkpoints"] == 3
+    # A file holds the tensors, and a header of a few KB.
+    assert 0 <= weights[0] - one["weights_bytes"] < 3_000
+    assert 0 <= max(state) - one["optimizer_bytes"] < 6_000  # at epoch 0 there is none
+    assert one["bytes"] == 3 * (one["weights_bytes"] + one["optimizer_bytes"]) + 41 * 70
+    assert 0.7 < variant.metrics_file.path.stat().st_size / (41 * 70) < 1.3
+    again = json.loads(run("train", FAMILY, *SETTINGS, "seed=0", "--dry-run", "--json", *where))
+    assert (again["variants"][0]["state"], again["bytes"]) == ("trained", 0)
+    assert "of the disk" in run("train", FAMILY, *SETTINGS, "--dry-run", *where)
+    assert "--dry-run" in run("train", FAMILY, "--json", *where, code=2)
+
+
+def test_families_says_what_a_choice_is_of(run, shared):
+    (row,) = json.loads(run("families", "--json", "-w", shared.path))
+    assert row["choices"]["optimizer"] == ["adamw", "adam", "sgd"]
+    assert row["choices"]["recipe"] == ["miscope", "nanda"]
+    assert "optimizer: adamw, adam, sgd" in run("families", "-w", shared.path)

@@ -1,6 +1,10 @@
-import pytest
+from typing import Literal
 
-from dynascope import InvalidSetting, UnknownName, registry
+import pytest
+from pydantic import Field
+
+from dynascope import InvalidSetting, Training, UnknownName, registry
+from dynascope.contract.setting import settings_of
 
 
 @pytest.fixture
@@ -65,3 +69,43 @@ def test_hints_do_not_mind_case_and_order_numbers_as_numbers(family):
         family.configure({"P": 7})
     error = UnknownName("checkpoint", "2501", ["0", "100", "20", "2500"])
     assert "Did you mean '2500'? Choices: 0, 20, 100, 2500." in str(error)
+
+
+class Fancy(Training):
+    """A family that changes a default, and has a field of each kind."""
+
+    learning_rate: float = Field(0.1, gt=0)
+    tied: bool = False
+    decay: Literal["cosine", "none"] | None = None
+
+
+class Described(type(registry().family("modular_addition_1layer"))):
+    Training = Fancy
+
+
+def test_what_each_setting_may_be_is_read_off_its_field():
+    found = {one.name: one for one in settings_of(Described())}
+    assert list(found)[:2] == ["p", "seed"]
+    assert (found["p"].kind, found["p"].rule, found["p"].default) == ("whole", "≥ 2", 113)
+    assert (found["optimizer"].kind, found["optimizer"].choices) == ("choice", ("adamw", "adam", "sgd"))
+    assert (found["decay"].kind, found["decay"].choices) == ("choice", (None, "cosine", "none"))
+    assert (found["tied"].kind, found["betas"].kind, found["betas"].default) == ("switch", "text", [0.9, 0.999])
+    assert (found["train_fraction"].kind, found["train_fraction"].rule) == ("number", "> 0, < 1")
+    assert found["seed"].rule == "≥ 0"  # not that it is below 2**63
+
+
+def test_a_field_that_only_changes_a_default_keeps_the_words_of_the_one_it_overrides():
+    found = {one.name: one for one in settings_of(Described())}
+    assert (found["learning_rate"].description, found["learning_rate"].default) == ("step size of the optimizer", 0.1)
+
+
+def test_what_is_wrong_is_told_by_setting():
+    with pytest.raises(InvalidSetting) as wrong:
+        Described().configure({"p": 1, "betas": [0.5, 3], "optimizer": "adamw"})
+    assert wrong.value.problems == {
+        "p": "input should be greater than or equal to 2",
+        "betas": "input should be less than 1",
+    }
+    with pytest.raises(InvalidSetting, match=r"family modular_addition_1layer: train_pairs must be different") as wrong:
+        Described().configure({"train_pairs": [3, 3]})
+    assert wrong.value.problems == {}

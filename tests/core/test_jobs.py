@@ -526,3 +526,33 @@ def test_reports_are_for_jobs_and_are_written_twice_a_second(tmp_path, monkeypat
     assert 2 <= len(replaced) <= 3
     assert read_progress(tmp_path) == Progress(1, 2, "units")
     assert str(Progress(1200, 3000, "epochs", "loss 1")) == "1,200/3,000 epochs  loss 1"
+
+
+def test_a_job_says_which_variants_it_works_on_and_how_long_it_takes(training, new_workspace):
+    until(lambda: training.progress is not None and training.progress.left is not None)
+    (variant,) = new_workspace.variants()
+    assert training.variants == [variant.full_name]
+    assert training.arguments[:2] == ["train", FAMILY]
+    assert training.progress.left > 0
+    assert not training.is_ending
+    training.cancel(patience=30)
+    reached = variant.metadata["epoch"]
+    assert variant.metadata["from_epoch"] == 0
+    training.resume()
+    until(lambda: training.progress is not None)
+    training.cancel(patience=30)
+    assert variant.metadata["from_epoch"] == reached
+
+
+def test_the_time_that_is_left_is_told_at_the_mean_speed_of_the_attempt(tmp_path, monkeypatch):
+    monkeypatch.setattr("dynascope.jobs.progress._Reporter.folder", None)  # as it was, at the end
+    now = [100.0]
+    monkeypatch.setattr("dynascope.jobs.progress.time.monotonic", lambda: now[0])
+    report_to(tmp_path)
+    for seconds, done, left in ((0, 500, None), (1, 510, None), (4, 540, 46.0), (10, 1000, 0.0)):
+        now[0] = 100.0 + seconds
+        report(done, 1000, "epochs")
+        assert (read_progress(tmp_path).left) == left
+    now[0] += 10
+    report(0, 20, "units")  # something else is counted: it begins anew
+    assert read_progress(tmp_path).left is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dynascope import WorkspaceError
-from dynascope.store.metrics import COLUMNS, MetricsFile
+from dynascope.store.metrics import COLUMNS, MetricsFile, MetricsTail
 
 
 def row(epoch):
@@ -68,3 +68,37 @@ def test_a_file_of_another_kind_is_one_clear_error(file, text, message):
     file.path.write_text(text)
     with pytest.raises(WorkspaceError, match=message):
         file.read()
+
+
+def test_a_tail_holds_what_the_file_holds_while_it_grows_and_when_it_begins_again(tmp_path):
+    file = MetricsFile(tmp_path / "metrics.csv")
+    tail = MetricsTail(file)
+    assert tail.columns()["epoch"].tolist() == []
+
+    def same():
+        read, tailed = file.read(), tail.columns()
+        assert set(read) == set(tailed)
+        for name, column in read.items():
+            np.testing.assert_array_equal(tailed[name], column)
+        return tailed["epoch"].tolist()
+
+    with file.appending(0) as writer:
+        for epoch in range(3):
+            writer.append({**dict.fromkeys(COLUMNS, 0.5), "epoch": epoch})
+        assert same() == [0, 1, 2]
+        writer.append({**dict.fromkeys(COLUMNS, math.nan), "epoch": 3})
+        assert same() == [0, 1, 2, 3]
+    with file.path.open("a") as half:
+        half.write("4,0.5,0.")
+    assert same() == [0, 1, 2, 3]
+    with file.appending(2) as writer:
+        writer.append({**dict.fromkeys(COLUMNS, 0.25), "epoch": 2})
+    assert same() == [0, 1, 2]
+    assert tail.columns()["train_loss"].tolist() == [0.5, 0.5, 0.25]
+
+
+def test_a_tail_says_which_line_is_none_of_a_metrics_file(tmp_path):
+    file = MetricsFile(tmp_path / "metrics.csv")
+    file.path.write_text("something else\n1,2\n")
+    with pytest.raises(WorkspaceError, match="first line"):
+        MetricsTail(file).columns()

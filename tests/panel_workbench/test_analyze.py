@@ -289,7 +289,7 @@ def test_a_job_that_is_cancelled_can_be_continued(page, workspace):
     row._buttons["cancel"].clicks += 1
     until(lambda: job.state != "running", page)
     page.jobs.refresh()
-    assert (row._state.label, row._buttons["continue"].visible) == ("cancelled", True)
+    assert (row._state.label, row._buttons["continue"].visible) == ("paused", True)
     row._buttons["continue"].clicks += 1
     assert (job.state, job.attempts) == ("running", 2)
     until(lambda: job.cancel() != "running", page)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import difflib
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,16 @@ class NotOffered(DynascopeError):
 
 
 class InvalidSetting(DynascopeError):
-    """A value that breaks the rule of its field."""
+    """A value that breaks the rule of its field.
+
+    Args:
+        message: what is wrong.
+        problems: the same by setting, for a form; empty where it is about no setting.
+    """
+
+    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = dict(problems or {})
 
 
 class PluginError(DynascopeError):

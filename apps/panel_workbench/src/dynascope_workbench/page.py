@@ -9,6 +9,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from dynascope import DynascopeError, Registry, Workspace, registry
 from dynascope.store.workspace import find_workspace
@@ -17,6 +18,7 @@ from dynascope_workbench.analyze import Analyze
 from dynascope_workbench.compare import Compare
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.plugins import Plugins
+from dynascope_workbench.running import RunningJobs
 from dynascope_workbench.session import Session
 from dynascope_workbench.train import Train
 
@@ -111,17 +113,28 @@ def workbench(workspace: str | None = None) -> Any:
     if refused is not None:
         return pmui.Alert(refused, severity="error")
     plugins = registry()
+    header = [_versions(plugins)]
     try:
         session = Session(Workspace(find_workspace(workspace), plugins), plugins)
         content = Workbench(session, pn.state.location).tabs
+        header.insert(0, RunningJobs(session).panel())
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
-    return pmui.Page(
+    page = pmui.Page(
         title=TITLE,
-        header=[_versions(plugins)],
+        header=header,
         main=[content],
         theme_config=THEME,
     )
+    if pn.state.curdoc is not None:
+        pn.state.on_session_destroyed(lambda _: _let_go(page))
+    return page
+
+
+def _let_go(page: Any) -> None:
+    """Let a page go whose tab was closed: the server's state, which it watches, would keep it for good."""
+    with edit_readonly(page):
+        page.busy = page.param.loading
 
 
 def _versions(plugins: Registry) -> Any:

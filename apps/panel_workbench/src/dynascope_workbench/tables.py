@@ -1,4 +1,4 @@
-"""Tables as text, in the colours of the page."""
+"""Tables and alerts as text, in the colours of the page."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import Any
 
 import panel as pn
 
-__all__ = ["TABLE_STYLE", "html_of", "html_table"]
+__all__ = ["ONE_LINE", "TABLE_STYLE", "html_of", "html_table", "table_pane"]
 
+ONE_LINE = {"& .MuiAlertTitle-root": {"display": "none"}, "& p": {"margin": 0}}
+"""Of an alert without a title: as high as its text."""
 TABLE_STYLE = """
 :host { color: inherit; font-size: 13px; overflow: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 5px 14px 5px 0; text-align: left; vertical-align: top; }
 td { border-top: 1px solid rgba(138, 138, 138, 0.3); }
 th { font-weight: 600; white-space: nowrap; }
+.named th { width: 90px; font-weight: 400; opacity: 0.7; }
+.named th, .named td { border: none; padding: 2px 14px 2px 0; }
 .number { text-align: right; white-space: nowrap; }
 """
 """A table takes the colours of the page, light or dark."""
 
 
 def html_of(
-    titles: Sequence[str],
+    titles: Sequence[str] | None,
     rows: Iterable[Sequence[str]],
     numbers: Collection[int] = (),
     written: Callable[[str], str] = escape,
@@ -30,11 +34,17 @@ def html_of(
     """Return a table as HTML.
 
     Args:
-        titles: of the columns.
+        titles: of the columns; None for rows whose first cell is their title.
         rows: the cells of each row.
         numbers: the columns that hold numbers: they stand at the right.
         written: makes HTML of the text of a cell.
     """
+    if titles is None:
+        named = "".join(
+            f"<tr><th scope='row'>{escape(first)}</th>{''.join(f'<td>{written(cell)}</td>' for cell in cells)}</tr>"
+            for first, *cells in rows
+        )
+        return f"<table class='named'><tbody>{named}</tbody></table>"
     kinds = [' class="number"' if index in numbers else "" for index in range(len(titles))]
 
     def row(tag: str, cells: Iterable[str]) -> str:
@@ -47,4 +57,9 @@ def html_of(
 
 def html_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     """Return a table; what stands in it is text, and never markup."""
-    return pn.pane.HTML(html_of(titles, rows), stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", margin=(4, 8))
+    return table_pane(html_of(titles, rows))
+
+
+def table_pane(html: str = "") -> Any:
+    """Return the pane of a table whose rows change: ``object`` is what ``html_of`` returns."""
+    return pn.pane.HTML(html, stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", margin=(4, 8))

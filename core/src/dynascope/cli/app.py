@@ -174,6 +174,10 @@ def train(
         str | None,
         typer.Option(help="Train them on a Dask cluster: 'local', or a scheduler's address.", show_default=False),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which variants there would be, and what they take on the disk.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run: print JSON.")] = False,
     background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -186,18 +190,22 @@ def train(
                 raise typer.BadParameter(f"{name} is for many variants: use it with --seeds or --grid.")
     elif overwrite is not None:
         raise typer.BadParameter("--overwrite names one variant: use it without --seeds and --grid.")
+    if json and not dry_run:
+        raise typer.BadParameter("--json is for what --dry-run says: use it with --dry-run.")
     opened = _opened(workspace)
-    if background:
+    if background and not dry_run:
         _start_job(opened, "train")
         return
 
     from dynascope.cli import training
 
     chosen = training.Options(epochs, schedule, keep_optimizer, eval_every, compiled)
+    said: Literal["table", "json"] | None = ("json" if json else "table") if dry_run else None
     if seeds is None and grid is None:
-        training.train(opened, family, settings or [], preset, chosen, overwrite)
+        training.train(opened, family, settings or [], preset, chosen, overwrite, said)
     else:
-        training.train_many(opened, family, settings or [], preset, chosen, seeds, grid or [], stack, workers, dask)
+        many = seeds, grid or [], stack, workers, dask
+        training.train_many(opened, family, settings or [], preset, chosen, *many, said)
 
 
 @app.command()
@@ -295,10 +303,17 @@ def analyze(
     memory: Annotated[
         str | None, typer.Option(help="For activations, in each process: '512MiB'. [default: 4GiB]", show_default=False)
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="While they are in training, analyse each checkpoint as it is kept.")
+    ] = False,
     background: BackgroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Compute the artifacts that are missing or stale: one forward pass per checkpoint for all analyzers."""
+    if follow:
+        for name, given in (("--epochs", epochs is not None), ("--force", force), ("--dry-run", dry_run)):
+            if given:
+                raise typer.BadParameter(f"--follow analyses every checkpoint as it is kept: use it without {name}.")
     opened = _opened(workspace)
     if background:
         _start_job(opened, "analyze")
@@ -306,7 +321,7 @@ def analyze(
 
     from dynascope.cli import work
 
-    work.analyze(opened, variants or [], analyzer, probe, epochs, force, dry_run, workers, dask, memory)
+    work.analyze(opened, variants or [], analyzer, probe, epochs, force, dry_run, workers, dask, memory, follow)
 
 
 @app.command()

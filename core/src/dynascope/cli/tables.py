@@ -14,13 +14,14 @@ from rich.text import Text
 
 from dynascope.analysis.comparison import Compared
 from dynascope.analysis.plan import Plan
+from dynascope.contract.setting import settings_of
 from dynascope.errors import DynascopeError
 from dynascope.jobs import Job
 from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["checkpoints", "families", "jobs", "listing", "plugins", "say", "status", "variants", "views"]
+__all__ = ["checkpoints", "families", "jobs", "listing", "plugins", "say", "size", "status", "variants", "views"]
 
 
 MOST_COLUMNS = 1_000
@@ -37,6 +38,7 @@ def families(workspace: Workspace, *, as_json: bool) -> None:
     for family in workspace.families():
         base = family.base
         defaults = family.configure().settings
+        choices = {one.name: list(one.choices) for one in settings_of(base) if one.choices}
         rows.append(
             {
                 "family": family.name,
@@ -44,11 +46,12 @@ def families(workspace: Workspace, *, as_json: bool) -> None:
                 "probe": family.probe,
                 "presets": sorted(base.presets),
                 "settings": defaults,
+                "choices": choices,
                 "error": "",
             }
         )
     rows += [
-        {"family": row.name, "title": "", "probe": "", "presets": [], "settings": {}, "error": row.error}
+        {"family": row.name, "title": "", "probe": "", "presets": [], "settings": {}, "choices": {}, "error": row.error}
         for row in workspace.broken_families()
     ]
     _print(rows, as_json)
@@ -210,6 +213,13 @@ def plugins(*, as_json: bool) -> None:
         for row in registry().plugins
     ]
     _print(rows, as_json)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in words: ``0.4 MB``, ``35 MB``, ``2.1 GB``."""
+    if count >= 1e9:
+        return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def listing(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.numpy import save
 
-from dynascope.cli.tables import say
+from dynascope.cli.outlook import outlook
+from dynascope.cli.tables import say, size
 from dynascope.cli.work import console
 from dynascope.errors import InvalidSetting, TrainingError, WorkspaceError
 from dynascope.executors import Where
 from dynascope.jobs.command import to_continue
-from dynascope.jobs.progress import command_to_continue, report
+from dynascope.jobs.progress import announce, command_to_continue, report
 from dynascope.settings import parse_settings
 from dynascope.store.atomic import publish
 from dynascope.store.variant import Variant
@@ -30,6 +31,8 @@ from dynascope.training import replay as replaying
 
 __all__ = ["Options", "add_checkpoints", "replay", "train", "train_many"]
 
+DryRun = Literal["table", "json"] | None
+"""Whether only to say what would be trained, and how."""
 SHOWN = 0.1
 """Seconds between two refreshes of the bar."""
 
@@ -52,6 +55,7 @@ def train(
     preset: str | None,
     options: Options,
     overwrite: str | None,
+    dry_run: DryRun = None,
 ) -> None:
     """Train one variant with a progress bar, and say what came of it."""
     settings = _with_epochs(parse_settings(pairs), options)
@@ -59,11 +63,15 @@ def train(
         if isinstance(value, str) and grid.RANGE.fullmatch(value):
             raise InvalidSetting(f"{name}={value} is several values: use --grid {name}={value}.")
     variant = workspace.new_variant(family, settings, preset)
+    announce([variant.full_name])
     options = _with_length(options, settings, preset, variant)
     if overwrite is not None and overwrite != variant.name:
         raise InvalidSetting(
             f"--overwrite names {overwrite!r}, but these settings are those of {variant.name!r}. Nothing was deleted."
         )
+    if dry_run is not None:
+        outlook([variant], options, afresh=overwrite is not None, as_json=dry_run == "json")
+        return
     how = recipe.resolved(variant, **asdict(options), afresh=overwrite is not None)
     last = how.epochs
     if overwrite is not None or recipe.reached(variant) != last:
@@ -104,9 +112,10 @@ def train_many(
     stack: int | None,
     workers: int | None,
     dask: str | None,
+    dry_run: DryRun = None,
 ) -> None:
     """Train every point of a grid, with one progress bar, and list what came of each variant."""
-    fixed, axes = _axes(workspace.family(family).configure(preset=preset).settings, pairs, seeds, grids)
+    fixed, axes = grid.axes_of(workspace.family(family).configure(preset=preset).settings, pairs, seeds, grids)
     points = grid.settings_of(axes)
     variants = list(
         {
@@ -115,7 +124,11 @@ def train_many(
             for variant in [workspace.new_variant(family, _with_epochs({**fixed, **point}, options), preset)]
         }.values()
     )
+    announce([variant.full_name for variant in variants])
     options = _with_length(options, fixed, preset, variants[0])
+    if dry_run is not None:
+        outlook(variants, options, afresh=False, as_json=dry_run == "json")
+        return
     plan = ensemble.plan_ensemble(variants, stack=stack, workers=workers, dask=dask, **asdict(options))
     count = sum(len(task.variants) for task in plan.tasks)
     if plan.finished:
@@ -158,6 +171,7 @@ def train_many(
 def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify: bool) -> None:
     """Make an epoch again, say how it agrees with what was recorded, and keep its weights."""
     variant = workspace.variant(name)
+    announce([variant.full_name])
     if out is not None and out.exists():
         raise InvalidSetting(f"{out} exists; name another file, nothing is overwritten.")
     if epoch in variant.checkpoints:
@@ -180,6 +194,7 @@ def replay(workspace: Workspace, name: str, epoch: int, out: Path | None, verify
 def add_checkpoints(workspace: Workspace, name: str, schedule: str, inexact: bool) -> None:
     """Add epochs by replay, with a progress bar, and say what came of it."""
     variant = workspace.variant(name)
+    announce([variant.full_name])
     with _replaying(variant) as progress:
         added = replaying.add_checkpoints(variant, schedule, inexact=inexact, progress=progress)
     if not added.epochs:
@@ -212,45 +227,6 @@ def _with_length(options: Options, settings: Mapping[str, Any], preset: str | No
     """Return the options with the length that the settings or the preset ask for, if they do."""
     asked = "epochs" in settings or "epochs" in variant.family.base.presets.get(preset or "", {})
     return replace(options, epochs=variant.config.training.epochs) if asked else options
-
-
-def _axes(
-    defaults: Mapping[str, Any], pairs: Sequence[str], seeds: str | None, grids: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the settings that all variants share, and the axes of the grid.
-
-    Among the plain settings, one that could not be a setting's value (``seed=0:8``, ``p=59,113``) is an axis too, so
-    that ``--grid p=59,113 seed=0:8`` reads as it looks.
-    """
-    fixed: dict[str, Any] = {}
-    axes: dict[str, list[Any]] = {}
-    for pair in (*grids, *pairs):
-        if pair in grids and pair.endswith((".yaml", ".yml")):
-            found = grid.read_grid(Path(pair))
-        else:
-            ((name, value),) = parse_settings([pair]).items()
-            text = pair.partition("=")[2]
-            single = isinstance(defaults.get(name), (list, tuple)) and not any(
-                isinstance(item, list) for item in (value if isinstance(value, list) else ())
-            )
-            several = not single and (pair in grids or isinstance(value, list) or ":" in text)
-            found = {name: grid.parse_axis(text) if several else [value]}
-        for name, values in found.items():
-            if name in fixed or name in axes:
-                raise InvalidSetting(f"Setting {name!r} is given twice.")
-            if name == "epochs" and len(values) > 1:
-                raise InvalidSetting("epochs is the length of training, not what is trained: give one, as --epochs.")
-            if len(values) == 1:
-                fixed[name] = values[0]
-            else:
-                axes[name] = values
-    if seeds is not None:
-        if "seed" in fixed or "seed" in axes:
-            raise InvalidSetting("Setting 'seed' is given twice: as seed= and as --seeds.")
-        if "seed" not in defaults:
-            raise InvalidSetting("This family has no setting 'seed'. Name the setting to vary with --grid.")
-        axes["seed"] = grid.parse_axis(seeds)
-    return fixed, axes
 
 
 @contextmanager
@@ -298,7 +274,7 @@ def _say_sizes(variant: Variant, how: recipe.Recipe, variants: int = 1) -> None:
     kept = {"all": state, "last": state // len(how.schedule), "none": 0}[how.keep_optimizer]
     each = "" if variants == 1 else f" for each of {variants} variants"
     say(
-        f"Keeps {len(how.schedule)} checkpoints{each}: {_megabytes(weights)} of weights, {_megabytes(kept)} of "
+        f"Keeps {len(how.schedule)} checkpoints{each}: {size(weights)} of weights, {size(kept)} of "
         f"optimizer state ({how.keep_optimizer})" + (", compiled." if how.compiled else ".")
     )
 
@@ -313,10 +289,6 @@ def _in_words(row: Mapping[str, float]) -> str:
     if math.isnan(row["test_loss"]):
         return f"loss {row['train_loss']:.1e}"
     return f"loss {row['train_loss']:.1e} / {row['test_loss']:.1e}  accuracy {row['test_accuracy']:.3f}"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"
 
 
 def _count(number: int, noun: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from rich.console import Console
@@ -21,11 +22,12 @@ from dynascope.analysis import run
 from dynascope.analysis.comparison import Compared, plan_comparisons, run_comparisons
 from dynascope.analysis.plan import Plan, plan
 from dynascope.cli import tables
+from dynascope.cli.following import follow
 from dynascope.cli.probes import say_probe
 from dynascope.cli.tables import say
 from dynascope.errors import AnalysisError, Failure, InvalidSetting
 from dynascope.executors import Where
-from dynascope.jobs.progress import command_to_continue, report
+from dynascope.jobs.progress import announce, command_to_continue, report
 from dynascope.plugins.discovery import registry
 from dynascope.schedule import parse_ranges
 from dynascope.store.workspace import Workspace
@@ -44,15 +46,24 @@ def analyze(
     workers: int | None,
     dask: str | None,
     memory: str | None,
+    following: bool = False,
 ) -> None:
-    """Analyse variants with a progress bar; failures are listed at the end."""
+    """Analyse variants with a progress bar; failures are listed at the end.
+
+    Args:
+        following: as long as one of them is in training, wait for its checkpoints, and analyse them first.
+    """
+    plugins = registry()
+    budget = run.MEMORY if memory is None else parse_bytes(memory)
+    where = Where("dask", workers, dask) if dask is not None else Where("processes", workers) if workers else Where()
+    if following:
+        with _interruptible():
+            follow(workspace, names, plugins, analyzers, probe, where, budget)
     chosen = [workspace.variant(name) for name in names] or workspace.variants()
     if not chosen and not workspace.broken_variants():
         say("No variant yet. Train one: dynascope train FAMILY")
         return
-    plugins = registry()
-    budget = run.MEMORY if memory is None else parse_bytes(memory)
-    where = Where("dask", workers, dask) if dask is not None else Where("processes", workers) if workers else Where()
+    announce([variant.full_name for variant in chosen])
     plans: list[Plan] = []
     for variant in chosen:
         picked = None if epochs is None else picked_epochs(epochs, variant.checkpoints)
@@ -137,18 +148,23 @@ def _carried_out(plans: Sequence[Plan], where: Where, memory: int) -> list[Failu
         TimeRemainingColumn(),
     )
     total = sum(work.units for work in plans)
-    with Progress(*columns, console=console(), disable=not total) as bar:
+    with _interruptible(), Progress(*columns, console=console(), disable=not total) as bar:
         task = bar.add_task("analysing", total=total)
-        try:
-            outcomes = run.run_plans(plans, partial(_advance, bar, task, _title(plans)), where, memory)
-        except KeyboardInterrupt:
-            bar.stop()
-            again = command_to_continue() or "run the same command"
-            say(f"Interrupted; what was done is kept. To continue: {again}")
-            raise SystemExit(130) from None
+        outcomes = run.run_plans(plans, partial(_advance, bar, task, _title(plans)), where, memory)
     for work, outcome in zip(plans, outcomes, strict=True):
         _say_what_was_done(work, outcome)
     return [failure for outcome in outcomes for failure in outcome.failures]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make a sentence and an exit code of Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = command_to_continue() or "run the same command"
+        say(f"Interrupted; what was done is kept. To continue: {again}")
+        raise SystemExit(130) from None
 
 
 def _title(plans: Sequence[Plan]) -> str:

@@ -110,20 +110,26 @@ class Config:
         for name in settings:
             if name not in known:
                 raise UnknownName(f"parameter of family {family}", name, known)
-        groups, problems = [], []
+        groups: list[Any] = []
+        problems: list[str] = []
+        of_each: dict[str, str] = {}
         for model in models:
             chosen = {name: value for name, value in settings.items() if name in model.model_fields}
             try:
                 groups.append(model.model_validate_json(json.dumps(chosen)))
             except ValidationError as error:
-                problems += [
-                    f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}, got {problem['input']!r}"
-                    for problem in error.errors()
-                ]
+                for problem in error.errors():
+                    said = problem["msg"].removeprefix("Value error, ")
+                    said = said[:1].lower() + said[1:]
+                    if problem["loc"]:
+                        problems.append(f"{'.'.join(map(str, problem['loc']))}: {said}, got {problem['input']!r}")
+                        of_each.setdefault(str(problem["loc"][0]), said)
+                    else:  # a rule of several settings
+                        problems.append(said)
             except TypeError as error:  # a value that JSON cannot hold
                 problems.append(str(error))
         if problems:
-            raise InvalidSetting(f"Invalid settings for family {family}: " + "; ".join(problems) + ".")
+            raise InvalidSetting(f"Invalid settings for family {family}: " + "; ".join(problems) + ".", of_each)
         return cls(family, *groups)
 
     @property

@@ -19,7 +19,7 @@ from dynascope.errors import JobError, WorkspaceError
 from dynascope.jobs import command, lock
 from dynascope.jobs.identity import is_same_process
 from dynascope.jobs.progress import FILE as PROGRESS
-from dynascope.jobs.progress import Progress, read_progress
+from dynascope.jobs.progress import Progress, read_announced, read_progress
 from dynascope.store.atomic import read_json, write_json
 
 __all__ = ["Job", "State"]
@@ -76,6 +76,24 @@ class Job:
     def command(self) -> str:
         """The command line, as it would be typed."""
         return shlex.join(["dynascope", *self.record()["arguments"]])
+
+    @property
+    def arguments(self) -> list[str]:
+        """The words of the command line after ``dynascope``: the command is first."""
+        return list(self.record()["arguments"])
+
+    @property
+    def variants(self) -> list[str] | None:
+        """The variants that it works on, ``<family>/<name>``; None as long as it has not found out.
+
+        Training, analysis and what replays say it as soon as they have read their settings.
+        """
+        return read_announced(self.folder)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it has been told to end, and may be saving."""
+        return (self.folder / "cancel.json").exists() and self.state == "running"
 
     @property
     def started(self) -> str:

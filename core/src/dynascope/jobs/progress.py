@@ -1,24 +1,38 @@
-"""How far a job is: what its process reports, and what others read.
+"""How far a job is, and what it works on: what its process reports, and what others read.
 
-The command line calls ``report`` where it moves its bars. Outside of a job that does nothing.
+The command line calls ``report`` where it moves its bars, and ``announce`` when it knows its variants. Outside of a
+job they do nothing.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dynascope.errors import WorkspaceError
-from dynascope.store.atomic import read_json
+from dynascope.store.atomic import read_json, write_json
 
-__all__ = ["Progress", "command_to_continue", "flush", "read_progress", "report", "report_to"]
+__all__ = [
+    "Progress",
+    "announce",
+    "command_to_continue",
+    "flush",
+    "read_announced",
+    "read_progress",
+    "report",
+    "report_to",
+]
 
 FILE = "progress.json"
+VARIANTS = "variants.json"
 EVERY = 0.5
 """Seconds between two writings."""
+SURE = 2.0
+"""Seconds of work after which it is told how long the rest takes."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +43,14 @@ class Progress:
         done, total: counts of ``what``.
         what: ``epochs``, ``units``, ``checkpoints``.
         text: what else there is to say: the losses, the variant.
+        left: seconds until its end, at the mean speed of this attempt; None where that cannot be told yet.
     """
 
     done: int
     total: int
     what: str
     text: str = ""
+    left: float | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Say it in one line."""
@@ -46,19 +62,37 @@ class _Reporter:
 
     folder: Path | None = None
     written = 0.0
+    begun = 0.0
+    first: Progress | None = None
     waiting: Progress | None = None
 
 
 def report_to(folder: Path) -> None:
     """Let this process be a job, whose folder this is."""
-    _Reporter.folder, _Reporter.written, _Reporter.waiting = folder, 0.0, None
+    _Reporter.folder, _Reporter.written, _Reporter.first, _Reporter.waiting = folder, 0.0, None, None
+
+
+def announce(variants: Sequence[str]) -> None:
+    """Tell which variants the job works on that this process is, if it is one: ``<family>/<name>`` of each.
+
+    Raises:
+        WorkspaceError: it cannot be written.
+    """
+    if _Reporter.folder is not None:
+        write_json(_Reporter.folder / VARIANTS, {"variants": list(variants)})
 
 
 def report(done: int, total: int, what: str, text: str = "") -> None:
     """Tell how far the job is that this process is, if it is one. May be called often: it writes twice a second."""
     if _Reporter.folder is None:
         return
-    _Reporter.waiting = Progress(done, total, what, text)
+    now, first = time.monotonic(), _Reporter.first
+    if first is None or (first.what, first.total) != (what, total) or done < first.done:
+        first = _Reporter.first = Progress(done, total, what)
+        _Reporter.begun = now
+    known = done > first.done and now - _Reporter.begun > SURE
+    left = (total - done) * (now - _Reporter.begun) / (done - first.done) if known else None
+    _Reporter.waiting = Progress(done, total, what, text, left)
     if time.monotonic() - _Reporter.written > EVERY:
         flush()
 
@@ -81,9 +115,21 @@ def read_progress(folder: Path) -> Progress | None:
     """Return what a job reported last; None where it has reported nothing yet."""
     try:
         content = read_json(folder / FILE)
-        return Progress(int(content["done"]), int(content["total"]), str(content["what"]), str(content.get("text", "")))
+        counts, left = (int(content["done"]), int(content["total"])), content.get("left")
+        return Progress(
+            *counts, str(content["what"]), str(content.get("text", "")), None if left is None else float(left)
+        )
     except (WorkspaceError, KeyError, TypeError, ValueError):
         return None
+
+
+def read_announced(folder: Path) -> list[str] | None:
+    """Return the variants that a job works on; None where it has not told them yet."""
+    try:
+        found = read_json(folder / VARIANTS)["variants"]
+    except (WorkspaceError, KeyError):
+        return None
+    return list(map(str, found)) if isinstance(found, list) else None
 
 
 def command_to_continue() -> str | None:

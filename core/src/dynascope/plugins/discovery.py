@@ -10,6 +10,7 @@ import inspect
 import logging
 import os
 import re
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -79,7 +80,8 @@ def discover(
             if strict:
                 raise PluginError(f"{_text(error)} ({where})") from error
             log.warning("Plug-in %s of %s %s failed: %s", row.name, row.distribution, row.version, _text(error))
-            rows.append(replace(row, status="failed", error=f"{_text(error)} ({where})"))
+            trace = "".join(traceback.format_exception(error))
+            rows.append(replace(row, status="failed", error=f"{_text(error)} ({where})", traceback=trace))
             continue
         provided.extend(found)
         rows.append(replace(row, provides=_names_by_kind(found)))

@@ -30,6 +30,7 @@ class PluginRow:
         status: ``"active"``, ``"blocked"`` or ``"failed"``.
         provides: names by kind.
         error: what went wrong, in one text; empty if nothing did.
+        traceback: where it went wrong, for whoever mends the plug-in; empty if nothing did.
     """
 
     name: str
@@ -38,6 +39,7 @@ class PluginRow:
     status: str
     provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     error: str = ""
+    traceback: str = ""
 
 
 @dataclass(frozen=True)

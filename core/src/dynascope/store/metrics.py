@@ -17,7 +17,7 @@ from dynascope.digest import digest_of
 from dynascope.errors import WorkspaceError
 from dynascope.store.atomic import publish
 
-__all__ = ["COLUMNS", "MetricsFile", "MetricsWriter"]
+__all__ = ["COLUMNS", "MetricsFile", "MetricsTail", "MetricsWriter"]
 
 COLUMNS = ("epoch", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
 """Losses in nats (mean over the split), accuracies in 0..1, all of the weights after ``epoch`` updates.
@@ -88,6 +88,21 @@ class MetricsFile:
             writer.writerows([int(row[0]), *map(_cell, row[1:])] for row in kept)
         return MetricsWriter(self.path)
 
+    def rows_of(self, lines: Sequence[str], *, begins: bool) -> np.ndarray[Any, Any]:
+        """Return lines of this file as numbers, ``"line column"``.
+
+        Args:
+            lines: that follow each other.
+            begins: whether the first of them holds the names of the columns.
+
+        Raises:
+            WorkspaceError: as ``read``.
+        """
+        if begins:
+            self._check_names(lines)
+        rows = [self._row(lines, place) for place in range(int(begins), len(lines))]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(COLUMNS))
+
     def _rows(self) -> list[Sequence[float]]:
         lines = self._lines()
         return [self._row(lines, place) for place in range(1, len(lines))]
@@ -101,9 +116,12 @@ class MetricsFile:
         except (UnicodeDecodeError, OSError) as error:
             raise WorkspaceError(f"{self.path} is not a metrics file: {error}.") from None
         lines = text[: text.rfind("\n") + 1].splitlines()
+        self._check_names(lines)
+        return lines
+
+    def _check_names(self, lines: Sequence[str]) -> None:
         if lines and tuple(lines[0].split(",")) != COLUMNS:
             raise WorkspaceError(f"{self.path} is not a metrics file: its first line must be {','.join(COLUMNS)!r}.")
-        return lines
 
     def _row(self, lines: Sequence[str], place: int) -> Sequence[float]:
         try:
@@ -115,6 +133,50 @@ class MetricsFile:
                 f"{self.path}, line {place + 1}: expected {len(COLUMNS)} numbers, found {lines[place]!r}."
             )
         return row
+
+
+class MetricsTail:
+    """The metrics of a variant that is in training, for those who look again and again: each line is read once.
+
+    Args:
+        file: the metrics.
+    """
+
+    _table: np.ndarray[Any, Any]
+
+    def __init__(self, file: MetricsFile) -> None:
+        self._file = file
+        self._begin(0)
+
+    def columns(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return what ``MetricsFile.read`` returns.
+
+        Raises:
+            WorkspaceError: as ``MetricsFile.read``; of a line that was added.
+        """
+        try:
+            with self._file.path.open("rb") as opened:
+                status = os.fstat(opened.fileno())
+                if status.st_ino != self._inode or status.st_size < self._position:
+                    self._begin(status.st_ino)  # training went on from an earlier epoch, or began again
+                opened.seek(self._position)
+                found = opened.read()
+        except FileNotFoundError:
+            self._begin(0)
+            found = b""
+        whole = found[: found.rfind(b"\n") + 1]
+        if whole:
+            lines = whole.decode("utf-8", errors="replace").splitlines()
+            rows = self._file.rows_of(lines, begins=self._position == 0)
+            self._table = np.concatenate([self._table, rows])
+            self._position += len(whole)
+        columns = {name: self._table[:, index] for index, name in enumerate(COLUMNS)}
+        columns["epoch"] = columns["epoch"].astype(np.int64)
+        return columns
+
+    def _begin(self, inode: int) -> None:
+        self._inode, self._position = inode, 0
+        self._table = np.empty((0, len(COLUMNS)))
 
 
 class MetricsWriter:

@@ -138,6 +138,11 @@ class Variant:
         return self.folder.name
 
     @property
+    def full_name(self) -> str:
+        """Its name with its family's: ``<family>/<name>``."""
+        return f"{self.family.name}/{self.name}"
+
+    @property
     def recipe(self) -> dict[str, Any]:
         """What ``config.json`` holds; empty where nothing was trained."""
         path = self.folder / "config.json"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dynascope.errors import InvalidSetting
+from dynascope.settings import parse_settings
 
-__all__ = ["RANGE", "parse_axis", "parse_grid", "read_grid", "settings_of"]
+__all__ = ["RANGE", "axes_of", "parse_axis", "parse_grid", "read_grid", "settings_of"]
 
 RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(\d+))?")
 LARGEST = 100_000
@@ -64,6 +65,54 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
     if content.get("method", "grid") != "grid":
         raise InvalidSetting(f"Grid {path} has method {content['method']!r}; only 'grid' is carried out.")
     return {str(name): _axis(path, str(name), entry) for name, entry in parameters.items()}
+
+
+def axes_of(
+    defaults: Mapping[str, Any], pairs: Sequence[str], seeds: str | None, grids: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the settings that all variants share, and the axes of the grid.
+
+    Among the plain settings, one that could not be a setting's value (``seed=0:8``, ``p=59,113``) is an axis too, so
+    that ``--grid p=59,113 seed=0:8`` reads as it looks.
+
+    Args:
+        defaults: every setting of the family, with its default.
+        pairs: plain settings, ``KEY=VALUE``.
+        seeds: the axis of the setting ``seed``.
+        grids: axes, ``KEY=VALUES``, or names of files for ``read_grid``.
+
+    Raises:
+        InvalidSetting: a setting that is given twice, or an axis that cannot be one.
+    """
+    fixed: dict[str, Any] = {}
+    axes: dict[str, list[Any]] = {}
+    for pair in (*grids, *pairs):
+        if pair in grids and pair.endswith((".yaml", ".yml")):
+            found = read_grid(Path(pair))
+        else:
+            ((name, value),) = parse_settings([pair]).items()
+            text = pair.partition("=")[2]
+            single = isinstance(defaults.get(name), (list, tuple)) and not any(
+                isinstance(item, list) for item in (value if isinstance(value, list) else ())
+            )
+            several = not single and (pair in grids or isinstance(value, list) or ":" in text)
+            found = {name: parse_axis(text) if several else [value]}
+        for name, values in found.items():
+            if name in fixed or name in axes:
+                raise InvalidSetting(f"Setting {name!r} is given twice.")
+            if name == "epochs" and len(values) > 1:
+                raise InvalidSetting("epochs is the length of training, not what is trained: give one, as --epochs.")
+            if len(values) == 1:
+                fixed[name] = values[0]
+            else:
+                axes[name] = values
+    if seeds is not None:
+        if "seed" in fixed or "seed" in axes:
+            raise InvalidSetting("Setting 'seed' is given twice: as seed= and as --seeds.")
+        if "seed" not in defaults:
+            raise InvalidSetting("This family has no setting 'seed'. Name the setting to vary with --grid.")
+        axes["seed"] = parse_axis(seeds)
+    return fixed, axes
 
 
 def settings_of(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

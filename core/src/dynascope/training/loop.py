@@ -296,6 +296,7 @@ class _Session:
             {
                 "state": state,
                 "epoch": self.stack.epoch,
+                "from_epoch": self.start,
                 "first_started": variant.metadata.get("first_started") or _now(),
                 "updated": _now(),
                 "seconds": round(time.monotonic() - self.begun, 3),

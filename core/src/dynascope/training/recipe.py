@@ -10,12 +10,14 @@ from dynascope.errors import InvalidSetting
 from dynascope.schedule import parse_schedule
 from dynascope.store.variant import Variant
 
-__all__ = ["KeepOptimizer", "Recipe", "few", "reached", "resolved", "size_on_disk"]
+__all__ = ["ROW", "SMALL", "KeepOptimizer", "Recipe", "few", "reached", "resolved", "size_on_disk"]
 
 KeepOptimizer = Literal["all", "last", "none"]
 
 SMALL = 2 * 1024**3
 """Bytes of optimizer state, over all checkpoints of a variant, up to which all of it is kept by default."""
+ROW = 70
+"""Bytes that the metrics of an epoch take, about: an epoch, and four numbers of up to 20 digits."""
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,10 @@ class Parameters(dynascope.Parameters):
     """What distinguishes the variants."""
 
     p: Annotated[int, Label("p", always=True), Field(ge=2, description="the modulus, any integer >= 2")] = 113
-    seed: Annotated[int, Label("seed", always=True), SEED] = 999
-    data_seed: Annotated[int, Label("dseed", always=True), SEED] = 598
+    seed: Annotated[int, Label("seed", always=True), SEED, Field(description="draws the initial weights")] = 999
+    data_seed: Annotated[
+        int, Label("dseed", always=True), SEED, Field(description="draws the pairs that are trained on")
+    ] = 598
     train_fraction: Annotated[
         float, Label("frac"), Field(gt=0, lt=1, description="share of the p * p pairs that is trained on")
     ] = 0.3
@@ -59,11 +61,13 @@ class Parameters(dynascope.Parameters):
 class Architecture(dynascope.Architecture):
     """Widths, and the recipe that decides initialisation, split, biases and outputs (see ``model``)."""
 
-    recipe: Annotated[Literal["miscope", "nanda"], Label("")] = "miscope"
-    d_model: int = Field(128, ge=1)
-    n_heads: int = Field(4, ge=1)
-    d_head: int = Field(32, ge=1)
-    d_mlp: int = Field(512, ge=1)
+    recipe: Annotated[
+        Literal["miscope", "nanda"], Label(""), Field(description="whose initialisation, split, biases and outputs")
+    ] = "miscope"
+    d_model: int = Field(128, ge=1, description="width of the residual stream")
+    n_heads: int = Field(4, ge=1, description="attention heads")
+    d_head: int = Field(32, ge=1, description="width of a head")
+    d_mlp: int = Field(512, ge=1, description="neurons")
 
 
 class Training(dynascope.Training):
