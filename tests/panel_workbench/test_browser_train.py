@@ -157,7 +157,7 @@ def test_a_job_is_followed_after_a_reload_and_a_restart_of_the_server_paused_and
     job_row(page, "train p11_seed999").get_by_text(re.compile("left")).wait_for()
     page.reload()
     row = job_row(page, "train p11_seed999")
-    row.get_by_text("running").wait_for()
+    row.get_by_text("running", exact=True).wait_for()
     page.get_by_text("2 jobs running").wait_for()
     assert problems == []
     empty.stop()
@@ -166,15 +166,18 @@ def test_a_job_is_followed_after_a_reload_and_a_restart_of_the_server_paused_and
     empty.start()
     problems = opened(page, empty.address)
     row = job_row(page, "train p11_seed999")
-    row.get_by_text("running").wait_for()
+    row.get_by_text("running", exact=True).wait_for()
     page.get_by_text(re.compile(r"^epoch [0-9,]+ · train loss")).wait_for()  # its curves, without being asked for
     row.get_by_role("button", name="pause").click()
     row.get_by_text(re.compile(r"paused at epoch [0-9,]+ of 1,000,000")).wait_for()
     (variant,) = empty.workspace.variants()
     paused = variant.metadata["epoch"]
     row.get_by_text(f"paused at epoch {paused:,} of 1,000,000").wait_for()
-    row.get_by_role("button", name="continue").click()
-    row.get_by_text("running").wait_for()
+    row.get_by_role("button", name="continue").click()  # refused, in words, as long as its process is still ending
+    while row.get_by_text("Wait for its end").count():
+        page.wait_for_timeout(1_000)
+        row.get_by_role("button", name="continue").click()
+    row.get_by_text("running", exact=True).wait_for()
     end = time.monotonic() + 180
     while variant.metadata.get("from_epoch") != paused:
         assert time.monotonic() < end
