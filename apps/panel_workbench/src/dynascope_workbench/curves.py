@@ -42,7 +42,7 @@ class Curves:
         self.choice = pmui.Select(label="curves of", options=[], size="small", width=420, margin=(6, 4))
         self.log_epoch = pmui.Switch(label="log epoch", value=False, margin=(14, 8))
         self.note = pmui.Typography("", variant="body2", sx={"color": "text.secondary"}, margin=(14, 8))
-        self._figures = pn.FlexBox(sizing_mode="stretch_width", margin=0)
+        self._figures = pmui.Grid(container=True, spacing=1, sizing_mode="stretch_width", margin=0)
         self._draw()
         self.panel = pn.Column(
             pmui.Row(self.choice, self.log_epoch, self.note, sx={"flexWrap": "wrap"}, margin=0),
@@ -107,9 +107,9 @@ class Curves:
         accuracy = _picture(self.source, "accuracy", "accuracy", log_epoch=self.log_epoch.value, log=False)
         accuracy.y_range = Range1d(-0.02, 1.02)
         accuracy.x_range = loss.x_range
-        styles = {"flex": "1 1 380px", "min-width": "0"}
         self._figures[:] = [
-            pn.pane.Bokeh(one, sizing_mode="stretch_width", styles=styles, margin=4) for one in (loss, accuracy)
+            pmui.Grid(pn.pane.Bokeh(one, sizing_mode="stretch_width"), size={"xs": 12, "lg": 6})
+            for one in (loss, accuracy)
         ]
         self._shown = (-1, -1)
         self.refresh()

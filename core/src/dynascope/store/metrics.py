@@ -146,6 +146,7 @@ class MetricsTail:
 
     def __init__(self, file: MetricsFile) -> None:
         self._file = file
+        self._table: np.ndarray[Any, Any]
         self._begin(0)
 
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
