@@ -45,6 +45,7 @@ class Variant:
 
     def __init__(self, family: DeclaredFamily, config: Config, folder: Path) -> None:
         self.family, self.config, self.folder = family, config, folder
+        self._artifacts: dict[str, Artifacts] = {}  # by probe: who shares a variant shares what was read of it
 
     @classmethod
     def open(cls, family: DeclaredFamily, folder: Path) -> Variant:
@@ -233,7 +234,8 @@ class Variant:
 
     def artifacts_of(self, probe: str | None = None) -> Artifacts:
         """Return the artifacts under a probe; the family's default probe if none is named."""
-        return Artifacts(self.folder / "artifacts" / (probe or self.family.probe))
+        probe = probe or self.family.probe
+        return self._artifacts.setdefault(probe, Artifacts(self.folder / "artifacts" / probe))
 
     # For notebooks.
 
