@@ -284,7 +284,7 @@ class Explore(Host):
         self._probe.param.update(options=probes, value=cursor.probe, visible=len(probes) > 1)
         self.reports.of_family(variant.family.name)
         self._seen = self._signature(variant)
-        for card in self.board.chosen:
+        for card in self.board.made:
             self._show(card)
         self._look_at_freshness()
 
