@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from importlib import metadata
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module, metadata
 from typing import Any
 
 import panel as pn
@@ -32,6 +33,10 @@ THEME = {
     "light": {"palette": {"primary": {"main": "#0072b2"}}, **BOTH},
     "dark": {"palette": {"primary": {"main": "#56b4e9"}}, **BOTH},
 }
+for _name in ("xarray", "matplotlib.figure", "colorcet"):
+    with suppress(ImportError):  # Panel and HoloViews import these for the first picture: no visitor need wait for it
+        import_module(_name)
+
 PAGES: Mapping[str, type] = {"explore": Explore, "train": Train, "analyze": Analyze, "plugins": Plugins}
 """The pages by the name that the address gives them, in the order of their tabs.
 
@@ -113,12 +118,28 @@ def workbench(workspace: str | None = None) -> Any:
         content = Workbench(session, pn.state.location).tabs
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
-    return pmui.Page(
-        title=TITLE,
-        header=[_versions(plugins)],
-        main=[content],
-        theme_config=THEME,
+    return _unbound(
+        lambda: pmui.Page(
+            title=TITLE, header=[_versions(plugins)], main=[content], theme_config=THEME, busy_indicator=None
+        )
     )
+
+
+def _unbound(make: Callable[[], Any]) -> Any:
+    """Return a page that does not follow whether the server is busy.
+
+    Panel's state would keep every page that follows it, with all that hangs on it, for as long as the server runs; and
+    each tick of one tab would be told to all others, twice.
+    """
+    before = list(_busy_watchers())
+    page = make()
+    for watcher in [one for one in _busy_watchers() if one not in before]:
+        pn.state.param.unwatch(watcher)
+    return page
+
+
+def _busy_watchers() -> Sequence[Any]:
+    return pn.state.param.watchers.get("busy", {}).get("value", [])
 
 
 def _versions(plugins: Registry) -> Any:
