@@ -21,6 +21,7 @@
   }
 
   // Where the page is: the slider of the workbench, or Panel's own, which its model moves.
+  let epochs = [];
   let hand = null, rest = 0; // rest: when all pictures and the slider were there
   function find_hand() {
     for (const node of nodes(document)) {
@@ -63,21 +64,23 @@
     return true;
   }
 
-  // Wait until something has been painted since a moment, and then nothing for a while; return what was painted.
-  async function painted(since, quiet = QUIET) {
-    await until(() => {
-      const last = paints.at(-1)?.ended ?? 0;
-      return last > since && performance.now() - last > quiet;
-    });
+  // Wait until a position has been painted, and then nothing for a while; return what was painted since a moment.
+  async function painted(since, index, quiet = QUIET) {
+    const there = () => index === null || paints.some((one) => one.ended > since && one.shown === epochs[index]);
+    await until(() => there() && paints.length && performance.now() - paints.at(-1).ended > quiet);
     return paints.filter((one) => one.ended > since);
   }
 
   async function tick(index) {
     await later(17 * Math.random()); // a hand does not wait for a frame
-    const before = shown(), begun = performance.now();
+    const begun = performance.now();
     hand.move(index);
-    const made = await painted(begun);
-    return { ms: (made.at(-1)?.ended ?? Infinity) - begun, figures: new Set(made.map((one) => one.figure)).size, moved: shown() !== before };
+    const made = await painted(begun, index);
+    return {
+      ms: (made.at(-1)?.ended ?? Infinity) - begun,
+      figures: new Set(made.map((one) => one.figure)).size,
+      right: shown() === epochs[index],
+    };
   }
 
   // Positions that are far from each other, none twice.
@@ -104,6 +107,7 @@
         return back ? hand.last() - place : place;
       });
       await tick(back ? hand.last() : 0);
+      await later(QUIET);
       const start = shown(), begun = performance.now(), first = paints.length;
       let let_go = begun;
       for (const [index, place] of positions.entries()) {
@@ -111,25 +115,18 @@
         hand.move(place);
         let_go = performance.now();
       }
-      await painted(let_go, Math.max(QUIET, 400));
+      await painted(begun, positions.at(-1), Math.max(QUIET, 400));
       const made = paints.slice(first);
       found.push({
         seconds: (let_go - begun) / 1000,
         events: EVENTS,
         frames: new Set(made.map((one) => one.shown).filter((one) => one !== start)).size,
         lag: made.at(-1).ended - let_go,
-        last_shown: shown(),
-        first_time: turn === 0,
+        shown: shown(),
+        right: shown() === epochs[positions.at(-1)],
       });
     }
-    return { drags: found, last_epochs: await ends() };
-  }
-
-  // The epochs at both ends, each reached alone: what a drag must have ended at.
-  async function ends() {
-    const found = [];
-    for (const place of [hand.last(), 0]) { await tick(place); found.push(shown()); }
-    return found;
+    return { drags: found };
   }
 
   function memory() {
@@ -145,8 +142,9 @@
         marks.push({ turn: turn - warm, ...memory(), server: await tell("state", {}) });
       }
       const begun = performance.now();
-      hand.move((turn * 37) % (hand.last() + 1));
-      await until(() => (paints.at(-1)?.ended ?? 0) > begun, 3_000);
+      const place = (turn * 37) % (hand.last() + 1);
+      hand.move(place);
+      await until(() => paints.some((one) => one.ended > begun && one.shown === epochs[place]), 3_000);
       paints.splice(0, Math.max(0, paints.length - 50));
       await later(20);
     }
@@ -154,15 +152,15 @@
   }
 
   // What the browser knows of how it came here.
-  function arrival(figures, rest) {
+  function arrival(figures) {
     const [way] = performance.getEntriesByType("navigation"), first = new Map();
     for (const one of paints) if (!first.has(one.figure)) first.set(one.figure, one.ended);
     const order = [...first.values()].sort((a, b) => a - b);
-    return { answered: way.responseEnd, one: order[0] ?? null, rest, all: order[figures - 1] ?? null, figures: order.length };
+    return { answered: way.responseEnd, one: order[0] ?? null, all: order[figures - 1] ?? null, figures: order.length };
   }
 
   async function paint() {
-    return { ...arrival(Number(asked.get("figures")), rest), ...memory() };
+    return { ...arrival(Number(asked.get("figures"))), rest, ...memory() };
   }
 
   async function tabs() {
@@ -189,7 +187,8 @@
     await until(() => window.Bokeh?.documents?.length && new Set(paints.map((one) => one.figure)).size >= figures, 120_000);
     await until(() => (hand = find_hand()));
     rest = performance.now();
-    if (figures) await painted(-1, 400);
+    if (figures) await painted(-1, null, 400);
+    epochs = (await (await fetch("/found")).json()).epochs;
     const found = await drives[asked.get("drive")]();
     if (found !== null) await tell("found", found);
   }

@@ -39,14 +39,20 @@ class Measured(Explore):
         super().__init__(*arguments, **options)
 
     def _follow(self, *events):
-        begun = time.perf_counter()
+        begun, computed = time.perf_counter(), time.thread_time()
         super()._follow(*events)
         if {event.name for event in events} <= {"index"}:
-            moves.append(1e3 * (time.perf_counter() - begun))
+            moves.append((1e3 * (time.perf_counter() - begun), 1e3 * (time.thread_time() - computed)))
 
 
 class Found(RequestHandler):
-    """Takes what the driver found, and answers with the state of this process."""
+    """Tells the driver the checkpoints; takes what it found, and answers with the state of this process."""
+
+    def initialize(self, epochs):
+        self.epochs = epochs
+
+    def get(self):
+        self.finish({"epochs": self.epochs})
 
     def post(self):
         state = {"server": state_of_this_process(), "moves": moves.copy()}
@@ -93,6 +99,7 @@ def main():
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     dynascope_workbench.page.PAGES["explore"] = Measured
+    epochs = next(iter(Workspace(options.workspace).variants())).checkpoints
     pn.config.js_files = {"driver": "/bench/page_driver.js"}
     server = pn.serve(
         {"panel_workbench": lambda: workbench(options.workspace), "plain": lambda: plain_page(options.workspace)},
@@ -102,7 +109,7 @@ def main():
         start=False,
         verbose=False,
         static_dirs={"bench": str(HERE)},
-        extra_patterns=[("/found", Found)],
+        extra_patterns=[("/found", Found, {"epochs": epochs})],
         check_unused_sessions_milliseconds=options.session_ms,
         unused_session_lifetime_milliseconds=options.session_ms,
     )

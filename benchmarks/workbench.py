@@ -6,7 +6,9 @@ own. Beside it stands a plain page: the same six views as DynamicMaps that one o
 
 import argparse
 import os
+import signal
 import statistics
+import sys
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -41,10 +43,9 @@ def ticks(places):
             times = [tick["ms"] for tick in all_ticks]
             medians_of[page, which] = statistics.median(times)
             figures = statistics.median(tick["figures"] for tick in all_ticks)
-            still = sum(not tick["moved"] for tick in all_ticks)
-            say(f"{page}, epochs {which}: {spread(times)}; {figures:g} figures a tick, {still} of {len(times)} unmoved")
-    moves = [ms for run in found["workbench"] for ms in run["moves"]]
-    say(f"workbench, in the server: {spread(moves)}")
+            wrong = sum(not tick["right"] for tick in all_ticks)
+            say(f"{page}, epochs {which}: {spread(times)}; {figures:g} figures a tick, {wrong} of {len(times)} wrong")
+    say_moves("workbench", [move for run in found["workbench"] for move in run["moves"]])
     for which in ("cold", "again"):
         ratio = medians_of["workbench", which] / medians_of["DynamicMaps", which]
         say(f"epochs {which}: {ratio:.2f} x DynamicMaps")
@@ -56,11 +57,10 @@ def drag(places):
         for page, options in (("panel_workbench", {}), ("plain", {"quiet": 600})):
             found = served.drive("drag", page, count=4, **options)
             for turn, one in enumerate(found["drags"]):
-                right = one["last_shown"] == found["last_epochs"][turn % 2]
+                place = "the last position" if one["right"] else f"the WRONG epoch {one['shown']}"
                 say(
                     f"{page}, drag {turn + 1}: {one['events']} events in {one['seconds']:.2f} s, {one['frames']} "
-                    f"frames, painted {one['lag']:.0f} ms after the release, at the "
-                    f"{'last position' if right else f'WRONG position {one["last_shown"]}'}"
+                    f"frames, painted {one['lag']:.0f} ms after the release, at {place}"
                 )
 
 
@@ -105,7 +105,7 @@ def scale(places):
                 found = served.drive("ticks", count=30)
                 for which in ("cold", "again"):
                     say(f"{what}, epochs {which}: {spread([tick['ms'] for tick in found[which]])}")
-                say(f"{what}, in the server: {spread(found['moves'])}")
+                say_moves(what, found["moves"])
 
 
 def server(places):
@@ -164,6 +164,12 @@ def spread(times):
     return f"median {statistics.median(times):.0f} ms, p95 {statistics.quantiles(times, n=20)[-1]:.0f} ms"
 
 
+def say_moves(what, moves):
+    """Say how long the server took to move the page, and how long it computed: the rest is other programs'."""
+    taken, computed = zip(*moves, strict=True)
+    say(f"{what}, in the server: {spread(taken)}; computing: {spread(computed)}")
+
+
 def arrival(found):
     """Say when a page came."""
     pictures = f"first picture {found['one']:.0f}, all {found['figures']} {found['all']:.0f}; " if found["one"] else ""
@@ -187,6 +193,7 @@ def main():
     parser.add_argument("--workspace", type=Path, help="one that is there, in place of p = 113 with 300 checkpoints")
     parser.add_argument("--keep", type=Path, help="a folder to keep the trained workspaces in")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that server and browser end, too
     with tempfile.TemporaryDirectory() as temporary:
 
         def places(kind):
