@@ -1,58 +1,145 @@
-"""One tick of every view in the server: data replaced, against DynamicMaps, against drawing again."""
+"""The workbench in a browser: scrubbing, memory, the first paint, and how it grows with what there is to show.
 
+The page measures itself (``page_driver.js``), in a Chromium that nobody debugs, from a server in a process of its
+own. Beside it stands a plain page: the same six views as DynamicMaps that one of Panel's own sliders moves.
+"""
+
+import argparse
+import os
+import signal
+import statistics
+import sys
 import tempfile
+from itertools import count
+from pathlib import Path
 
 import holoviews as hv
+from browser_run import serving
 from timing import medians, report
+from workspaces import KINDS
 
-from dynascope import Workspace, analyze, registry, train
+from dynascope import Workspace, registry
 from dynascope.frames import StoredFrame, fitted_controls
 from dynascope_workbench.drawing import Drawing
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.session import Session
 
+MIB = 2**20
+ROUNDS = 2
+"""How often the pages that are compared are opened in turn: a machine's drift meets both."""
 
-def main() -> None:
-    for p in (53, 113):
-        with tempfile.TemporaryDirectory() as folder:
-            workspace = Workspace.create(folder)
-            variant = workspace.new_variant("modular_addition_1layer", {"p": p, "epochs": 8})
-            train(variant, schedule="0:8:1")
-            analyze(variant)
-            frames = []
-            for entry in registry().all("views").values():
-                artifacts = variant.artifacts
-                frames.append(StoredFrame(variant, artifacts, entry.item, 0, fitted_controls(entry.item, artifacts)))
-            report(
-                f"a tick of {len(frames)} views, p = {p}",
-                medians({**ticks(frames), "the page, cards and all": page_tick(workspace)}, 16),
-                "DynamicMaps",
+
+def ticks(places):
+    """From the hand to the last picture that was painted: epochs that are seen first, and seen again."""
+    found = {"workbench": [], "DynamicMaps": []}
+    with serving(places("usual")) as served:
+        for _ in range(ROUNDS):
+            found["workbench"].append(served.drive("ticks", count=60))
+            found["DynamicMaps"].append(served.drive("ticks", "plain", count=12, quiet=600))
+    medians_of = {}
+    for page, runs in found.items():
+        for which in ("cold", "again"):
+            all_ticks = [tick for run in runs for tick in run[which]]
+            times = [tick["ms"] for tick in all_ticks]
+            medians_of[page, which] = statistics.median(times)
+            figures = statistics.median(tick["figures"] for tick in all_ticks)
+            wrong = sum(not tick["right"] for tick in all_ticks)
+            say(f"{page}, epochs {which}: {spread(times)}; {figures:g} figures a tick, {wrong} of {len(times)} wrong")
+    say_moves("workbench", [move for run in found["workbench"] for move in run["moves"]])
+    for which in ("cold", "again"):
+        ratio = medians_of["workbench", which] / medians_of["DynamicMaps", which]
+        say(f"epochs {which}: {ratio:.2f} x DynamicMaps")
+
+
+def drag(places):
+    """A hand that drags the slider over all checkpoints in a second, to and fro."""
+    with serving(places("usual")) as served:
+        for page, options in (("panel_workbench", {}), ("plain", {"quiet": 600})):
+            found = served.drive("drag", page, count=4, **options)
+            for turn, one in enumerate(found["drags"]):
+                place = "the last position" if one["right"] else f"the WRONG epoch {one['shown']}"
+                say(
+                    f"{page}, drag {turn + 1}: {one['events']} events in {one['seconds']:.2f} s, {one['frames']} "
+                    f"frames, painted {one['lag']:.0f} ms after the release, at {place}"
+                )
+
+
+def soak(places):
+    """Memory of the browser and of the server over 2,000 ticks, after 200 to warm up."""
+    with serving(places("usual")) as served:
+        found = served.drive("soak", count=2_000, warm=200)
+    for mark in found["marks"]:
+        server = mark["server"]
+        say(
+            f"after {mark['turn']:5} ticks: browser {mark['heap'] / MIB:6.1f} MiB and {mark['models']} models, "
+            f"server {server['rss'] / MIB:6.1f} MiB and {server['objects']:,} objects"
+        )
+
+
+def tabs(places):
+    """What is left of 50 tabs that were opened and closed."""
+    with serving(places("usual"), session_ms=3_000) as served:
+        for turns in (5, 50):
+            server = served.drive("tabs", count=turns)["server"]
+            say(
+                f"after {turns:2} tabs: {server['pages']} pages alive, one of them open; "
+                f"server {server['rss'] / MIB:.1f} MiB and {server['objects']:,} objects"
             )
 
 
-def page_tick(workspace):
+def paint(places):
+    """From the navigation to the sixth picture, in a fresh browser; the first one meets a fresh server, too."""
+    with serving(places("usual")) as served:
+        for visit in range(4):
+            say(f"visit {visit + 1}: {arrival(served.drive('paint'))}")
+
+
+def scale(places):
+    """A variant with 10,000 checkpoints, and a workspace with 1,000 variants."""
+    for kind, what in (("long", "10,000 checkpoints"), ("many", "1,000 variants")):
+        with serving(places(kind)) as served:
+            figures = 6 if kind == "long" else 0
+            for visit in range(2):
+                say(f"{what}, visit {visit + 1}: {arrival(served.drive('paint', figures=figures))}")
+            if kind == "long":
+                found = served.drive("ticks", count=30)
+                for which in ("cold", "again"):
+                    say(f"{what}, epochs {which}: {spread([tick['ms'] for tick in found[which]])}")
+                say_moves(what, found["moves"])
+
+
+def server(places):
+    """A tick in the server alone: data replaced, against DynamicMaps, against drawing again."""
+    workspace = Workspace(places("usual"))
+    variant = workspace.variants()[0]
+    frames = []
+    for name in variant.family.base.default_views:
+        view, artifacts = registry().all("views")[name].item, variant.artifacts
+        frames.append(StoredFrame(variant, artifacts, view, 0, fitted_controls(view, artifacts)))
     page = Explore(Session(workspace, registry()))
-    count = iter(range(10**6))
+    places_of_page = count()
 
-    def tick():
-        page.cursor.index = next(count) % 9
+    def page_moves():
+        page.cursor.index = next(places_of_page) % len(variant.checkpoints)
 
-    return tick
+    actions = {**moving(frames, variant.checkpoints), "the page, cards and all": page_moves}
+    report(f"a tick of {len(frames)} views in the server", medians(actions, 16), "DynamicMaps")
 
 
-def ticks(frames):
+def moving(frames, epochs):
+    """Return the ways to move pictures to the next epoch, by name."""
     drawings = [Drawing(frame.view, frame) for frame in frames]
-    Epoch = hv.streams.Stream.define("Epoch", epoch=0)
+    Epoch = hv.streams.Stream.define("Epoch", epoch=epochs[0])
     streams, plots = [], []
     for frame in frames:
         stream = Epoch()
         streams.append(stream)
         dynamic = hv.DynamicMap(lambda epoch, frame=frame: frame.view.draw(frame.moved_to(epoch)), streams=[stream])
         plots.append(hv.renderer("bokeh").get_plot(dynamic))
-    count = iter(range(10**6))
+    turns = count()
 
     def next_epoch():
-        return next(count) % 9
+        return epochs[next(turns) % len(epochs)]
 
     def replaced():
         epoch = next_epoch()
@@ -70,6 +157,54 @@ def ticks(frames):
             hv.renderer("bokeh").get_plot(frame.view.draw(frame.moved_to(epoch)))
 
     return {"data replaced": replaced, "DynamicMaps": dynamic_maps, "drawn again": drawn_again}
+
+
+def spread(times):
+    """Say the median and the 95th percentile of some times."""
+    return f"median {statistics.median(times):.0f} ms, p95 {statistics.quantiles(times, n=20)[-1]:.0f} ms"
+
+
+def say_moves(what, moves):
+    """Say how long the server took to move the page, and how long it computed: the rest is other programs'."""
+    taken, computed = zip(*moves, strict=True)
+    say(f"{what}, in the server: {spread(taken)}; computing: {spread(computed)}")
+
+
+def arrival(found):
+    """Say when a page came."""
+    pictures = f"first picture {found['one']:.0f}, all {found['figures']} {found['all']:.0f}; " if found["one"] else ""
+    return (
+        f"answered after {found['answered']:.0f} ms, {pictures}at rest {found['rest']:.0f} ms; {found['models']} models"
+    )
+
+
+def say(text):
+    """Print a figure with the load under which it was taken."""
+    print(f"  {text}   [load {os.getloadavg()[0]:.1f}]", flush=True)
+
+
+MODES = {one.__name__: one for one in (server, ticks, drag, paint, soak, tabs, scale)}
+
+
+def main():
+    """Measure what is named, or all of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modes", nargs="*", choices=[*MODES, []], help="what is measured; all by default")
+    parser.add_argument("--workspace", type=Path, help="one that is there, in place of p = 113 with 300 checkpoints")
+    parser.add_argument("--keep", type=Path, help="a folder to keep the trained workspaces in")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that server and browser end, too
+    with tempfile.TemporaryDirectory() as temporary:
+
+        def places(kind):
+            if kind == "usual" and options.workspace:
+                return options.workspace
+            folder = (options.keep or Path(temporary)) / kind
+            return KINDS[kind](folder).path
+
+        for mode in options.modes or MODES:
+            print(f"\n{mode}: {MODES[mode].__doc__}", flush=True)
+            MODES[mode](places)
 
 
 if __name__ == "__main__":

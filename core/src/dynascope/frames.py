@@ -80,17 +80,18 @@ class StoredFrame:
     controls: Any = None
 
     def moved_to(self, epoch: int) -> StoredFrame:
-        """Return this frame at another epoch."""
-        return replace(self, epoch=epoch)
+        """Return this frame at another epoch; it knows the same epochs."""
+        moved = replace(self, epoch=epoch)
+        if (known := self.__dict__.get("epochs")) is not None:
+            moved.__dict__["epochs"] = known
+        return moved
 
     @cached_property
     def epochs(self) -> Sequence[int]:
         """The epochs that have every array the view reads; the checkpoints, where none is measured at each of them."""
         names = {read.partition("/")[0] for read in self.view.reads if read != "metrics"}
-        analyzers = {name for name in names if any(self.artifacts.epochs(name))}
-        if not analyzers:
-            return self.variant.checkpoints
-        return sorted(set.intersection(*(set(self.artifacts.epochs(name)) for name in analyzers)))
+        measured = [found for name in sorted(names) if (found := self.artifacts.epochs(name))]
+        return sorted(set[int].intersection(*map(set, measured))) if measured else self.variant.checkpoints
 
     @property
     def variant_name(self) -> str:

@@ -68,6 +68,11 @@ class Board:
         return [self._card(name) for name in self.chooser.value]
 
     @property
+    def made(self) -> list[ViewCard]:
+        """Those of the chosen cards that are made already; one that is not is drawn when it is made."""
+        return [self._cards[name] for name in self.chooser.value if name in self._cards]
+
+    @property
     def seen(self) -> list[ViewCard]:
         """The cards that are on the page: all that are chosen, or the one that is shown alone."""
         return [self._alone] if self._alone is not None else self.chosen

@@ -290,7 +290,7 @@ class Explore(Host):
         self._probe.param.update(options=self._probes(variant), value=cursor.probe)
         self.reports.of_family(variant.family.name)
         self._seen = self._signature(variant)
-        for card in self.board.chosen:
+        for card in self.board.made:
             self._show(card)
         if self._looking:
             self._look_at_freshness()

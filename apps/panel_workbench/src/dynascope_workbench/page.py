@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from importlib import metadata
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module, metadata
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.util import edit_readonly
 
 from dynascope import DynascopeError, Registry, Workspace, registry
 from dynascope.store.workspace import find_workspace
@@ -35,6 +35,10 @@ THEME = {
     "light": {"palette": {"primary": {"main": "#0072b2"}}, **BOTH},
     "dark": {"palette": {"primary": {"main": "#56b4e9"}}, **BOTH},
 }
+for _name in ("xarray", "matplotlib.figure", "colorcet"):
+    with suppress(ImportError):  # Panel and HoloViews import these for the first picture: no visitor need wait for it
+        import_module(_name)
+
 PAGES: Mapping[str, type] = {
     "explore": Explore, "compare": Compare, "train": Train, "analyze": Analyze, "plugins": Plugins,
 }  # fmt: skip
@@ -120,21 +124,26 @@ def workbench(workspace: str | None = None) -> Any:
         header.insert(0, RunningJobs(session).panel())
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
-    page = pmui.Page(
-        title=TITLE,
-        header=header,
-        main=[content],
-        theme_config=THEME,
+    return _unbound(
+        lambda: pmui.Page(title=TITLE, header=header, main=[content], theme_config=THEME, busy_indicator=None)
     )
-    if pn.state.curdoc is not None:
-        pn.state.on_session_destroyed(lambda _: _let_go(page))
+
+
+def _unbound(make: Callable[[], Any]) -> Any:
+    """Return a page that does not follow whether the server is busy.
+
+    Panel's state would keep every page that follows it, with all that hangs on it, for as long as the server runs; and
+    each tick of one tab would be told to all others, twice.
+    """
+    before = list(_busy_watchers())
+    page = make()
+    for watcher in [one for one in _busy_watchers() if one not in before]:
+        pn.state.param.unwatch(watcher)
     return page
 
 
-def _let_go(page: Any) -> None:
-    """Let a page go whose tab was closed: the server's state, which it watches, would keep it for good."""
-    with edit_readonly(page):
-        page.busy = page.param.loading
+def _busy_watchers() -> Sequence[Any]:
+    return pn.state.param.watchers.get("busy", {}).get("value", [])
 
 
 def _versions(plugins: Registry) -> Any:

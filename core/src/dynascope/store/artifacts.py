@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import h5py
@@ -14,9 +15,9 @@ import numpy as np
 
 from dynascope.errors import ArtifactError, UnknownName
 from dynascope.store.hdf5 import Vanished, open_trusted, whole
-from dynascope.store.series import SERIES_FILE, build_series, is_current, opened_series
+from dynascope.store.series import build_series, is_current, opened_series
 from dynascope.store.stamps import SERIES, place_of
-from dynascope.store.units import Unit, has_units, list_units, list_wholes, stamp_of, units_at
+from dynascope.store.units import Unit, has_epochs, has_units, list_units, list_wholes, stamp_of, units_at
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +27,7 @@ __all__ = ["Artifacts"]
 P = ParamSpec("P")
 T = TypeVar("T")
 ATTEMPTS = 5
-CACHE_BYTES = 32 * 1024 * 1024
+CACHE_BYTES = 96 * 1024 * 1024
 
 
 def _followed(method: Callable[P, T]) -> Callable[P, T]:
@@ -57,6 +58,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._recent = _Recent(CACHE_BYTES)
+        self._axes: dict[str, tuple[Any, dict[str, dict[str, int]]]] = {}
 
     def analyzers(self) -> list[str]:
         """Return the ids of the analyzers that have at least one unit, sorted."""
@@ -70,7 +72,7 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def of_series(self, analyzer: str) -> Unit | None:
         """Return the one unit of an analyzer over the series; None for one of checkpoints, and where there is none."""
-        if any(list_units(self.folder / analyzer)):
+        if has_epochs(self.folder / analyzer):
             return None
         units = list_wholes(self.folder / analyzer).get(SERIES)
         return _newest(units) if units else None
@@ -87,9 +89,14 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
     def arrays_of(self, unit: Unit, analyzer: str) -> dict[str, dict[str, int]]:
         """Return the arrays of one unit with the length of each axis."""
-        with open_trusted(unit.path) as file:
-            group = file[f"{unit.place}/{analyzer}"]
-            return {name: dict(zip(_dims(dataset), dataset.shape, strict=True)) for name, dataset in group.items()}
+        state = _state(unit)
+        known, found = self._axes.get(analyzer, (None, {}))
+        if known != (unit, state.st_ino, state.st_mtime_ns):
+            with open_trusted(unit.path) as file:
+                group = file[f"{unit.place}/{analyzer}"]
+                found = {name: dict(zip(_dims(data), data.shape, strict=True)) for name, data in group.items()}
+            self._axes[analyzer] = (unit, state.st_ino, state.st_mtime_ns), found
+        return {name: dict(axes) for name, axes in found.items()}
 
     @_followed
     def coordinates(self, analyzer: str, axis: str) -> np.ndarray[Any, Any]:
@@ -176,11 +183,9 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         units = list(self.units(analyzer).values())
         if not units:
             raise ArtifactError(f"{analyzer} has not been computed (in {self.folder}); run `dynascope analyze`.")
-        folder = self.folder / analyzer
-        if is_current(folder, units):
-            with open_trusted(folder / SERIES_FILE) as file:
-                if name in file and not file[name].is_scale:
-                    return _labelled(file, name, analyzer, at)
+        with opened_series(self.folder / analyzer, units) as file:
+            if file is not None and name in file and not file[name].is_scale:
+                return _labelled(file, name, analyzer, at)
         steps = [self.read(array, unit.epoch, **at) for unit in units]
         epochs = xr.Variable("epoch", [unit.epoch for unit in units])
         return xr.concat(steps, dim=epochs, coords="minimal", compat="override").rename(name)
@@ -224,12 +229,10 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         """
         analyzer, name = _split(array)
         units = list(self.units(analyzer).values())
-        folder = self.folder / analyzer
-        if units and is_current(folder, units):
-            with open_trusted(folder / SERIES_FILE) as file:
-                if name in file["ranges"]:
-                    low, high = file["ranges"][name][()]
-                    return float(low), float(high)
+        with opened_series(self.folder / analyzer, units) as file:
+            if file is not None and name in file["ranges"]:
+                low, high = file["ranges"][name][()]
+                return float(low), float(high)
         pairs = []
         for unit in units or filter(None, [self.of_series(analyzer)]):
             with open_trusted(unit.path) as file:
@@ -284,25 +287,30 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
 
 
 class _Recent:
-    """The arrays read last, up to a number of bytes in all."""
+    """The arrays read last, up to a number of bytes in all, for any number of threads."""
 
     def __init__(self, budget: int) -> None:
         self._budget, self._bytes = budget, 0
         self._arrays: OrderedDict[Any, xr.DataArray] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, key: Any) -> xr.DataArray | None:
-        array = self._arrays.get(key)
-        if array is not None:
-            self._arrays.move_to_end(key)
-        return array
+        with self._lock:
+            array = self._arrays.get(key)
+            if array is not None:
+                self._arrays.move_to_end(key)
+            return array
 
     def put(self, key: Any, array: xr.DataArray) -> None:
         if array.nbytes > self._budget // 8:
             return
-        self._arrays[key] = array
-        self._bytes += array.nbytes
-        while self._bytes > self._budget:
-            self._bytes -= self._arrays.popitem(last=False)[1].nbytes
+        with self._lock:
+            if (before := self._arrays.pop(key, None)) is not None:
+                self._bytes -= before.nbytes
+            self._arrays[key] = array
+            self._bytes += array.nbytes
+            while self._bytes > self._budget:
+                self._bytes -= self._arrays.popitem(last=False)[1].nbytes
 
 
 class EpochArtifacts(Mapping[str, "Mapping[str, xr.DataArray]"]):

@@ -41,7 +41,7 @@ def opened_series(folder: Path, units: Sequence[Unit]) -> Iterator[h5py.File | N
         return
     with file:
         try:
-            current = [name.decode() for name in file["units"][()]] == [unit.path.name for unit in units]
+            current = [name.decode() for name in file["units"][()]] == [unit.file_name for unit in units]
         except (KeyError, OSError):
             current = False
         yield file if current else None
@@ -93,7 +93,7 @@ def build_series(folder: Path, units: Sequence[Unit]) -> None:
             low, high = np.array(pairs).T
             bounds.create_dataset(name, data=np.array([np.nanmin(low), np.nanmax(high)], dtype=np.float64))
         out.attrs["dynascope_format"] = FORMAT
-        out.create_dataset("units", data=[unit.path.name for unit in units], dtype=h5py.string_dtype())
+        out.create_dataset("units", data=[unit.file_name for unit in units], dtype=h5py.string_dtype())
 
 
 def _values(group: h5py.Group, name: str) -> np.ndarray[Any, Any]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ __all__ = [
     "Unit",
     "all_units",
     "changed_since",
+    "has_epochs",
     "has_units",
     "list_units",
     "list_wholes",
@@ -63,7 +65,27 @@ class Unit(NamedTuple):
     @property
     def path(self) -> Path:
         """Its file. Made when it is asked for: a plan lists a hundred thousand units, and opens few."""
-        return self.folder / f"{self.place}-{self.digest}.h5"
+        return self.folder / self.file_name
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file."""
+        return f"{self.place}-{self.digest}.h5"
+
+
+class _Listing(NamedTuple):
+    """What an analyzer's folder held when it was in a state."""
+
+    state: tuple[int, int] | None
+    by_epoch: dict[int, list[Unit]]
+    wholes: dict[str, list[Unit]]
+
+
+SETTLED_NS = 2_000_000_000
+"""A folder's time of change moves in steps: one that changed less than this ago may change again unseen."""
+MOST_REMEMBERED = 200_000
+_listings: dict[Path, _Listing] = {}
+"""Folders as they were listed last: a tick of the epoch reads ten arrays of folders with ten thousand names."""
 
 
 def list_units(folder: Path) -> dict[int, list[Unit]]:
@@ -71,22 +93,18 @@ def list_units(folder: Path) -> dict[int, list[Unit]]:
 
     An epoch has one unit, except between the publication of a new one and the removal of the stale one.
     """
-    found: dict[int, list[Unit]] = {}
-    for match in _matches(folder, FILE_NAME):
-        found.setdefault(int(match[1]), []).append(Unit(match[1], match[2], folder))
-    return found
+    return dict(_listing(folder).by_epoch)
 
 
 def list_wholes(folder: Path) -> dict[str, list[Unit]]:
     """Return the units over the series, or over variants, in an analyzer's folder by place."""
-    found: dict[str, list[Unit]] = {}
-    for match in _matches(folder, WHOLE_NAME):
-        found.setdefault(match[1], []).append(Unit(match[1], match[2], folder))
-    return found
+    return dict(_listing(folder).wholes)
 
 
 def units_at(folder: Path, place: str) -> list[Unit]:
     """Return the units in an analyzer's folder at one place: without a look at the other thousand."""
+    if (known := _remembered(folder, _state(folder))) is not None:
+        return list(known.by_epoch.get(int(place), []) if place.isdigit() else known.wholes.get(place, []))
     try:
         names = [name for name in os.listdir(folder) if name.startswith(f"{place}-")]  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError):
@@ -95,21 +113,56 @@ def units_at(folder: Path, place: str) -> list[Unit]:
     return [Unit(match[1], match[2], folder) for match in matches if match]
 
 
+def has_epochs(folder: Path) -> bool:
+    """Tell whether an analyzer's folder holds a unit of a checkpoint."""
+    return bool(_listing(folder).by_epoch)
+
+
+def _listing(folder: Path) -> _Listing:
+    """List a folder, or remember what was listed as long as nothing has been put into it or taken from it."""
+    state = _state(folder)  # before the names: what comes in between is seen at the next look
+    if (known := _remembered(folder, state)) is not None:
+        return known
+    by_epoch: dict[int, list[Unit]] = {}
+    wholes: dict[str, list[Unit]] = {}
+    for name in _names(folder):
+        if match := FILE_NAME.fullmatch(name):
+            by_epoch.setdefault(int(match[1]), []).append(Unit(match[1], match[2], folder))
+        elif match := WHOLE_NAME.fullmatch(name):
+            wholes.setdefault(match[1], []).append(Unit(match[1], match[2], folder))
+    found = _Listing(state, by_epoch, wholes)
+    if state is not None and time.time_ns() - state[-1] > SETTLED_NS:
+        if sum(len(one.by_epoch) for one in _listings.values()) + len(by_epoch) > MOST_REMEMBERED:
+            _listings.clear()
+        _listings[folder] = found
+    return found
+
+
+def _remembered(folder: Path, state: tuple[int, int] | None) -> _Listing | None:
+    known = _listings.get(folder)
+    return known if known is not None and known.state == state else None
+
+
+def _state(folder: Path) -> tuple[int, int] | None:
+    """Return which folder this is and when it last changed, in ns; None where there is none."""
+    try:
+        found = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted: names alone, as this is on the way of every read."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def all_units(folder: Path) -> list[Unit]:
     """Return all units in an analyzer's folder, by place."""
     return [unit for group in (*list_units(folder).values(), *list_wholes(folder).values()) for unit in group]
-
-
-def _matches(folder: Path, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-    """Yield the names in a folder that fit, sorted: names alone, as this is on the way of every read."""
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        match = pattern.fullmatch(name)
-        if match:
-            yield match
 
 
 def stamp_of(unit: Unit) -> dict[str, Any]:
@@ -146,7 +199,8 @@ def changed_since(unit: Unit, wanted: Stamp) -> list[str]:
 
 def has_units(folder: Path) -> bool:
     """Tell whether an analyzer's folder holds a unit."""
-    return any(any(_matches(folder, pattern)) for pattern in (FILE_NAME, WHOLE_NAME))
+    listing = _listing(folder)
+    return bool(listing.by_epoch or listing.wholes)
 
 
 def write_unit(

@@ -49,6 +49,7 @@ class Variant:
 
     def __init__(self, family: DeclaredFamily, config: Config, folder: Path) -> None:
         self.family, self.config, self.folder = family, config, folder
+        self._artifacts: dict[str, Artifacts] = {}  # by probe: who shares a variant shares what was read of it
 
     @classmethod
     def open(cls, family: DeclaredFamily, folder: Path) -> Variant:
@@ -252,7 +253,8 @@ class Variant:
         shelf = self.folder / "artifacts"
         default = self.family.probe
         plain = not probe and default.isidentifier()  # checked when the family was read
-        return Artifacts(shelf / (default if plain else key_of(probe or default, shelf)))
+        key = default if plain else key_of(probe or default, shelf)
+        return self._artifacts.setdefault(key, Artifacts(shelf / key))
 
     def probes(self, plugins: Registry | None = None) -> list[ChosenProbe]:
         """Return the probes, at their settings, under which there are artifacts, the family's default one first.
