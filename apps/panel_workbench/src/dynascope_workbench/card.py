@@ -355,7 +355,7 @@ class ViewCard:
         elif all(read != "metrics" and read.partition("/")[2] in _outputs(known, read) for read in missing):
             self._offer(f"Not computed yet: {', '.join(names)}.", names)
         else:
-            self._say(what_is_missing(missing, variant, self._plugins))
+            self._say(what_is_missing(missing, variant, self._plugins, self._artifacts()))
 
     def _offer(self, text: str, names: Sequence[str]) -> None:
         """Say that something is not computed, with what computes it."""

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
-from panel.io import hold
 
 from dynascope import Variant
 from dynascope_workbench.address import Address
@@ -20,7 +19,7 @@ from dynascope_workbench.differences import differing, short_titles
 from dynascope_workbench.milestones import GROKKING, marks_of, title_of
 from dynascope_workbench.overlay import Overlay
 from dynascope_workbench.player import EpochPlayer
-from dynascope_workbench.session import Session, when_locked
+from dynascope_workbench.session import Session, together, when_locked
 from dynascope_workbench.tables import html_table
 from dynascope_workbench.variants_table import MOST, VariantsTable
 
@@ -293,7 +292,7 @@ class Compare:
         if self._quiet:
             return
         epochs = self._epochs()
-        with hold(freeze=True):
+        with together():
             self.overlay.move(self.position)
             for row in self.rows.values():
                 row.move(epochs)

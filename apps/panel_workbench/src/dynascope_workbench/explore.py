@@ -10,7 +10,6 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 import param
-from panel.io import hold
 
 from dynascope import DynascopeError, Variant
 from dynascope.frames import events_of, phases_of
@@ -25,7 +24,7 @@ from dynascope_workbench.player import EpochPlayer
 from dynascope_workbench.probes import stored_probes
 from dynascope_workbench.reports import ReportBar
 from dynascope_workbench.saver import Saver
-from dynascope_workbench.session import Session, when_locked
+from dynascope_workbench.session import Session, together, when_locked
 
 __all__ = ["Explore"]
 
@@ -261,7 +260,7 @@ class Explore(Host):
         changed = {event.name for event in events}
         if self.variant is None:
             return
-        with hold(freeze=True):
+        with together():
             if changed & {"variant", "probe"}:
                 self._open(self.variant, fresh="variant" in changed)
             elif "mode" in changed:
@@ -348,7 +347,7 @@ class Explore(Host):
             return
         # Views over the epochs are drawn anew when nothing has come for a while, or after some looks: not each time.
         self._unsettled = 0 if same or self._unsettled >= LOOKS else self._unsettled + 1
-        with hold(freeze=True):
+        with together():
             if variant.checkpoints != self.cursor.epochs:
                 self._take_epochs(variant, self.cursor.epoch, self.cursor.other_epoch)
             self.any_epoch.arrived(self.cursor.epochs, self.cursor.jump)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from panel.io.state import set_curdoc
 from dynascope import InvalidSetting, Registry, Variant, Workspace
 from dynascope.jobs import Job
 
-__all__ = ["Session", "read_only", "refuse_read_only", "when_locked"]
+__all__ = ["Session", "read_only", "refuse_read_only", "together", "when_locked"]
 
 _ASIDE = ThreadPoolExecutor(1, thread_name_prefix="aside")
 
@@ -33,6 +34,13 @@ def refuse_read_only() -> None:
     """
     if read_only():
         raise InvalidSetting("This server only shows what is there: it was started with DYNASCOPE_READ_ONLY=1.")
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Send all changes of the page as one, where a browser has it: while it is being made, nothing is to be sent."""
+    with hold(freeze=True) if pn.state.curdoc is not None and pn.state.loaded else nullcontext():
+        yield
 
 
 def when_locked(change: Callable[[], None]) -> None:
