@@ -72,7 +72,8 @@ def expect_label(page, text):
 def expect_line(page, epoch):
     """Wait until the epoch line of the loss curves stands at an epoch: the server has answered."""
     page.wait_for_function(
-        "epoch => [...Bokeh.documents[0]._all_models.values()].some(m => m.type === 'Span' && m.location === epoch)",
+        """epoch => [...Bokeh.documents[0]._all_models.values()].some(
+              m => m.type === "Span" && m.visible && m.location === epoch)""",
         arg=epoch,
     )
 

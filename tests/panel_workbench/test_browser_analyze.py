@@ -85,8 +85,8 @@ def test_a_job_is_followed_after_a_reload_in_the_middle(page, server, workspace)
         page.get_by_text("running", exact=True).wait_for(timeout=60_000)
         page.reload()
         page.get_by_text("running", exact=True).wait_for(timeout=60_000)
-        page.get_by_role("button", name="cancel").click()
-        page.get_by_text("cancelled", exact=True).wait_for(timeout=60_000)
+        page.get_by_role("button", name="pause").click()
+        page.get_by_text("paused", exact=True).wait_for(timeout=60_000)
     finally:
         if job.state == "running":
             job.cancel(patience=10)

@@ -210,7 +210,8 @@ def test_speed_is_chosen_and_play_follows_it(tab):
     tab.get_by_label("play", exact=True).click()
     until(
         tab,
-        "() => [...Bokeh.documents[0]._all_models.values()].some(m => m.type === 'Span' && m.location === 40)",
+        """() => [...Bokeh.documents[0]._all_models.values()].some(
+              m => m.type === "Span" && m.visible && m.location === 40)""",
         "it did not play to the end",
     )
 

@@ -292,7 +292,7 @@ class Compare:
         if self._quiet:
             return
         epochs = self._epochs()
-        with together():
+        with together(moving=True):
             self.overlay.move(self.position)
             for row in self.rows.values():
                 row.move(epochs)

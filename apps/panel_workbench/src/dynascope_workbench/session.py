@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import panel as pn
+from bokeh.document import Document
 from panel.io import hold
-from panel.io.state import set_curdoc
 
 from dynascope import InvalidSetting, Registry, Variant, Workspace
 from dynascope.jobs import Job
@@ -37,9 +37,14 @@ def refuse_read_only() -> None:
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Send all changes of the page as one, where a browser has it: while it is being made, nothing is to be sent."""
-    with hold(freeze=True) if pn.state.curdoc is not None and pn.state.loaded else nullcontext():
+def together(*, moving: bool = False) -> Iterator[None]:
+    """Send all changes of the page as one, where a browser has it: while it is being made, nothing is to be sent.
+
+    Args:
+        moving: nothing is added to the page, only data are replaced: then the server need not look through all of it.
+            What is added meanwhile would look for its styles on the network.
+    """
+    with hold(freeze=moving) if pn.state.curdoc is not None and pn.state.loaded else nullcontext():
         yield
 
 
@@ -52,10 +57,13 @@ def when_locked(change: Callable[[], None]) -> None:
     document = pn.state.curdoc
     if document is None or document.session_context is None:
         change()
-        return
+    else:
+        _soon(document, change)
 
+
+def _soon(document: Document, change: Callable[[], None]) -> None:
     def locked() -> None:
-        with set_curdoc(document), hold(document, freeze=True):
+        with hold(document):
             change()
 
     document.add_next_tick_callback(locked)
@@ -103,7 +111,6 @@ class Session:
 
         def done(future: Any) -> None:
             if document.session_context is not None and not document.session_context.destroyed:
-                with set_curdoc(document):
-                    when_locked(lambda: deliver(future.result()))
+                _soon(document, lambda: deliver(future.result()))
 
         _ASIDE.submit(work).add_done_callback(done)
