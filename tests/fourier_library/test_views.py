@@ -58,9 +58,9 @@ def test_a_map_over_training_shows_each_checkpoint_as_wide_as_it_is_the_nearest(
     )
     table = cells.dframe()
     assert len(table) == 12
-    row = table[(table.epoch == 20) & (table.k == 1)].iloc[0]
+    row = table[(table.epoch == 20) & (table.frequency == 1)].iloc[0]
     assert (row.left, row.right, row.bottom, row.top, row.share) == (15, 160, 0.5, 1.5, 20)
-    assert table[table.k == 3].share.tolist() == [2, 2, 2, 2]
+    assert table[table.frequency == 3].share.tolist() == [2, 2, 2, 2]
     assert cells.opts.get("plot").kwargs["clim"] == (0, 300)
 
 
@@ -402,7 +402,7 @@ def test_a_key_frequency_that_passes_is_told_from_one_that_stays():
     made = groups_frame([nan, 10, 20], [nan, 20, 300], [0, 1, 0])
     view = VIEW["frequency_lifetimes"]
     bars = next(part for part in view.draw(made) if isinstance(part, hv.Rectangles)).dframe()
-    assert bars[["k", "said", "alpha", "size"]].values.tolist() == [
+    assert bars[["frequency", "said", "alpha", "size"]].values.tolist() == [
         [2, "transient", 0.45, 4],
         [3, "key at the last checkpoint", 0.9, 6],
     ]

@@ -174,7 +174,7 @@ def test_agreement_over_training_is_that_with_the_chosen_weight():
     view = VIEW["gradient_agreement_over_training"]
     made = gradients("gradient_agreement_over_training", site="neuron_input")
     table = view.draw(made).dframe()
-    assert table.k.tolist() == ["embedding", "neuron input"] * 2
+    assert table.row.tolist() == ["embedding", "neuron input"] * 2
     np.testing.assert_array_equal(table.share, [0.75, 1, np.nan, np.nan])
     assert view.pick(made, 1, 1) == {"epoch": 0, "site": "neuron_input"}
     assert view.pick(made, 19, 0) == {"epoch": 20, "site": "embedding"}
@@ -250,7 +250,7 @@ def test_each_key_frequency_has_a_bar_for_each_wave_of_the_sum():
     assert columns["cos/top"].tolist() == [0.9, 0.7]
     assert columns["sin/top"].tolist() == [0.8, 0]
     bars = {part.label: part.dframe() for part in view.draw(made)}
-    assert bars["cos"][["top", "slope", "k"]].values.tolist() == [[0.9, 44.6, 1], [0.7, 44.6, 3]]
+    assert bars["cos"][["top", "slope", "frequency"]].values.tolist() == [[0.9, 44.6, 1], [0.7, 44.6, 3]]
     assert (bars["cos"].right == bars["sin"].left).all()
     assert view.pick(made, 1.3, 0.2) == {"frequency": 3}
     assert view.pick(made, 1.6, 0.2) == view.pick(made, -0.7, 0.2) == view.pick(made, 0, 1.1) == {}
