@@ -114,7 +114,8 @@ def main():
         unused_session_lifetime_milliseconds=options.session_ms,
     )
     tell({"kind": "listening", "address": f"http://127.0.0.1:{server.port}"})
-    server.run_until_shutdown()
+    server.start()
+    server.io_loop.start()  # and not run_until_shutdown, which prints that it ends
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def served(command, log, **environment):
         if found:
             return process, found[0]
     raise AssertionError(f"the server ended: {Path(log.name).read_text()}")
+
+
+def installed(folder, name, code, version="1.0"):
+    """Install a plug-in as pip leaves it, in a folder of its own; return the PYTHONPATH that lets a server find it."""
+    site = folder / "site"
+    info = site / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[dynascope]\n{name} = {name}_hooks\n")
+    (site / f"{name}_hooks.py").write_text(textwrap.dedent(code))
+    return ":".join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
 
 
 def open_page(page, address):

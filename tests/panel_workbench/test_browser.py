@@ -3,10 +3,9 @@
 import re
 import subprocess
 import sys
-import textwrap
 
 import pytest
-from browser import ARGUMENTS, CHROMIUM, MARKS, ROOT, open_page, served
+from browser import ARGUMENTS, CHROMIUM, MARKS, ROOT, installed, open_page, served
 
 pytestmark = MARKS
 
@@ -29,14 +28,10 @@ def dynascope_views():
 def address(analysed, tmp_path_factory):
     """The workbench on the analysed workspace, with a plug-in whose view breaks at epoch 20."""
     folder = tmp_path_factory.mktemp("server")
-    info = folder / "site" / "fragile-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fragile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[dynascope]\nfragile = fragile_hooks\n")
-    (folder / "site" / "fragile_hooks.py").write_text(textwrap.dedent(FRAGILE))
+    path = installed(folder, "fragile", FRAGILE)
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "dynascope", "serve", str(analysed), "--port", "0"]
-        process, url = served(command, log, PYTHONPATH=str(folder / "site"))
+        process, url = served(command, log, PYTHONPATH=path)
         yield url
         process.terminate()
         process.communicate()

@@ -3,10 +3,9 @@
 import re
 import shutil
 import sys
-import textwrap
 
 import pytest
-from browser import MARKS, open_page, served
+from browser import MARKS, installed, open_page, served
 from playwright.sync_api import expect
 from reached import store_milestones
 
@@ -44,21 +43,13 @@ def address(analysed, tmp_path_factory):
     workspace = Workspace(shutil.copytree(analysed, folder / "workspace"))
     for variant, at in zip(workspace.variants(), (20, 12), strict=True):
         store_milestones(variant, test_accuracy=at)
-    info = folder / "site" / "fragile-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fragile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[dynascope]\nfragile = fragile_hooks\n")
-    (folder / "site" / "fragile_hooks.py").write_text(textwrap.dedent(FRAGILE))
+    path = installed(folder, "fragile", FRAGILE)
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "dynascope", "serve", str(workspace.path), "--port", "0"]
-        process, url = served(command, log, PYTHONPATH=_path_with(folder / "site"))
+        process, url = served(command, log, PYTHONPATH=path)
         yield f"{url}?page=compare"
         process.terminate()
         process.communicate()
-
-
-def _path_with(folder):
-    return ":".join([str(folder), *(one for one in sys.path if "site-packages" not in one)])
 
 
 @pytest.fixture

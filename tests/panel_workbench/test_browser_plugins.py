@@ -1,11 +1,9 @@
 """The page of the plug-ins, in Chromium, with a foreign plug-in that fails."""
 
-import os
 import sys
-import textwrap
 
 import pytest
-from browser import MARKS, open_page, served
+from browser import MARKS, installed, open_page, served
 
 pytestmark = MARKS
 
@@ -20,14 +18,9 @@ loading()
 @pytest.fixture(scope="module")
 def address(analysed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
-    info = folder / "site" / "broken-2.5.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 2.5\n")
-    (info / "entry_points.txt").write_text("[dynascope]\nbroken = broken_hooks\n")
-    (folder / "site" / "broken_hooks.py").write_text(textwrap.dedent(BROKEN))
+    path = installed(folder, "broken", BROKEN, "2.5")
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "dynascope", "serve", str(analysed), "--port", "0"]
-        path = f"{folder / 'site'}:{os.environ.get('PYTHONPATH', '')}"
         process, url = served(command, log, PYTHONPATH=path)
         yield url
         process.terminate()

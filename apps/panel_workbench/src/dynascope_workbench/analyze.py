@@ -13,6 +13,7 @@ from dynascope import DynascopeError, Variant, VariantsAnalyzer
 from dynascope.plugins.registry import Provided
 from dynascope_workbench.coverage import LEGEND, Line, jobs_for, line_of, why_stale
 from dynascope_workbench.jobs import JobList
+from dynascope_workbench.looks import ONE_LINE
 from dynascope_workbench.matrix import Matrix
 from dynascope_workbench.probes import ProbeChoice
 from dynascope_workbench.session import Session, read_only
@@ -28,7 +29,6 @@ SOON_MS = 250
 ON_DEMAND = "◌"
 A_FEW = {"max-height": "200px", "overflow-y": "auto"}
 """Jobs that are seen at once: others are scrolled to, and the table stays where it is."""
-ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
 
 
 class Analyze:

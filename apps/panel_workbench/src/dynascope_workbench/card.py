@@ -21,9 +21,10 @@ from dynascope_workbench.cursor import DIFFERENCE, ONE
 from dynascope_workbench.drawing import Drawing
 from dynascope_workbench.dressing import HEIGHT
 from dynascope_workbench.freshness import Freshness, analyzers_of
+from dynascope_workbench.host import Choosing, Host
 from dynascope_workbench.session import read_only, when_locked
 
-__all__ = ["Host", "ViewCard"]
+__all__ = ["ViewCard"]
 
 log = logging.getLogger(__name__)
 
@@ -31,25 +32,6 @@ BESIDE_TITLE = {"justifyContent": "flex-end", "flexWrap": "wrap"}  # below it, w
 NONE = {"display": "none"}
 SAVED = {"Picture (PNG)": "png", "Picture (SVG)": "svg", "Numbers (CSV)": "csv"}
 NO_DIFFERENCE = "This picture has no values that can be subtracted; both epochs are shown."
-
-
-class Host:
-    """What a card asks of the page on which it is. This one does nothing of it, and its cards do not offer it."""
-
-    def choose(self, chosen: Mapping[str, Any]) -> None:
-        """Follow what was chosen in a picture: an epoch, a neuron, a frequency."""
-
-    compute: Callable[[Sequence[str]], None] | None = None
-    """Computes analyzers for the variant that is shown."""
-    save: Callable[[ViewCard, str], None] | None = None
-    """Saves what the card shows: ``"png"``, ``"svg"`` or ``"csv"``."""
-    expand: Callable[[ViewCard], None] | None = None
-    """Shows this card alone, as large as the window, or all of them again."""
-    remove: Callable[[ViewCard], None] | None = None
-    """Takes the card from the page."""
-
-    def controls_changed(self, card: ViewCard, changed: Mapping[str, Any]) -> None:
-        """Follow the controls that were changed in a card."""
 
 
 class ViewCard:
@@ -72,7 +54,7 @@ class ViewCard:
 
     def __init__(self, provided: Provided, plugins: Registry, host: Host | Callable[[Mapping[str, Any]], None]) -> None:
         self.provided, self._plugins = provided, plugins
-        self.host = host if isinstance(host, Host) else _Choosing(host)
+        self.host = host if isinstance(host, Host) else Choosing(host)
         self.error = ""
         self.drawings: list[Drawing] = []
         self.controls: Any = None
@@ -390,16 +372,6 @@ class ViewCard:
                 title=f"{where} failed{at}", object=self.error, severity="error", sizing_mode="stretch_width"
             )
             self._picture[:] = [message]
-
-
-class _Choosing(Host):
-    """A page that only follows choices."""
-
-    def __init__(self, choose: Callable[[Mapping[str, Any]], None]) -> None:
-        self._choose = choose
-
-    def choose(self, chosen: Mapping[str, Any]) -> None:
-        self._choose(chosen)
 
 
 def _outputs(known: Mapping[str, Provided], read: str) -> Collection[str]:

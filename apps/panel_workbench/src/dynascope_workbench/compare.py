@@ -16,6 +16,7 @@ from dynascope_workbench.beside import Beside
 from dynascope_workbench.columns import ColumnHead, beside, caption
 from dynascope_workbench.cursor import nearest
 from dynascope_workbench.differences import differing, short_titles
+from dynascope_workbench.looks import ONE_LINE, STICKY
 from dynascope_workbench.milestones import GROKKING, marks_of, title_of
 from dynascope_workbench.overlay import Overlay
 from dynascope_workbench.player import EpochPlayer
@@ -31,8 +32,6 @@ NAME = "compare"
 """Of this page, in the address."""
 SAME = "epoch"
 OWN_GROKKING = "grokking"
-ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
-STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
 
 
 class Compare:

@@ -5,7 +5,7 @@ Replacing the data of bokeh sources costs 2 ms for nine figures; drawing again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -59,7 +59,7 @@ class Drawing:
         other: int | None = None,
         less: bool = False,
     ) -> None:
-        self.view, self._frame, self._other = view, frame, other
+        self.view, self._frame = view, frame
         self._chosen: Chosen = {}
         self._epoch = None if view.columns is not None or view.series else _EpochStream(epoch=frame.epoch)
         element = view.draw(frame)
@@ -74,11 +74,13 @@ class Drawing:
             style = InlineStyleSheet(css=TABLE_STYLE)
             self.root = Div(text=_html(self._table), sizing_mode="stretch_width", stylesheets=[style])
         plot.document = None  # HoloViews would keep the plot for as long as the server runs
-        self._sources, self._elements = _sources(plot)
+        parts = _parts(plot)
+        self._sources = {_named(element, place): source for place, (_, element, source) in enumerate(parts)}
+        self._elements = {_named(element, place): element for place, (_, element, _) in enumerate(parts)}
         self.figures = list(self.root.select({"type": Figure}))
         self._lines: list[Span] = []
         self._other_lines: list[Span] = []
-        self._marks = [Marks(figure, elements) for figure, elements in _by_figure(plot)]
+        self._marks = _marks_of(parts)
         for figure in self.figures:
             dress(figure)
             if view.series:
@@ -99,7 +101,6 @@ class Drawing:
             ArtifactError: ``columns`` names a column that the picture does not have, or more than one source has.
         """
         self._frame = frame
-        self._other = other
         for line in self._lines:
             line.location = frame.epoch
         for line in self._other_lines:
@@ -154,13 +155,13 @@ class Drawing:
             source, column = self._target(key)
             changes.setdefault(source, {})[column] = values
         for source, columns in changes.items():
-            moved = {**self._sources[source].data, **columns}
-            lengths = {name: len(column) for name, column in moved.items()}
+            data = self._sources[source].data
+            lengths = {name: len(column) for name, column in {**data, **columns}.items()}
             if len(set(lengths.values())) > 1:
                 raise ArtifactError(
                     f"View {self.view.name}: the columns of a picture must be equally long, not {lengths}."
                 )
-            self._sources[source].data = moved
+            data.update(columns)  # so that only these are sent
 
     def _target(self, key: str) -> tuple[str, str]:
         """Return which source a column belongs to: by ``label/column``, or the only source that has it."""
@@ -197,29 +198,30 @@ class Drawing:
 _EpochStream = hv.streams.Stream.define("Epoch", epoch=0)
 
 
-def _sources(plot: Any) -> tuple[dict[str, ColumnDataSource], dict[str, Any]]:
-    """Return a plot's data sources and their elements, by label of the element (``#n`` keeps equal labels apart)."""
-    sources: dict[str, ColumnDataSource] = {}
-    elements: dict[str, Any] = {}
-    for part in plot.traverse(lambda part: part):
-        source = getattr(part, "handles", {}).get("source")
-        if isinstance(source, ColumnDataSource) and source not in sources.values():
-            element = getattr(part, "current_frame", None)
-            name = f"{getattr(element, 'label', '') or ''}#{len(sources)}"
-            sources[name], elements[name] = source, element
-    return sources, elements
-
-
-def _by_figure(plot: Any) -> list[tuple[Figure, list[tuple[tuple[str, ...], ColumnDataSource]]]]:
-    """Return each figure of a plot with the key dimensions and the source of each of its elements."""
-    found: dict[str, tuple[Figure, list[tuple[tuple[str, ...], ColumnDataSource]]]] = {}
+def _parts(plot: Any) -> list[tuple[Any, Any, ColumnDataSource]]:
+    """Return the parts of a plot that hold data: the figure, the element and the source of each, each source once."""
+    found: dict[str, tuple[Any, Any, ColumnDataSource]] = {}
     for part in plot.traverse(lambda part: part):
         handles = getattr(part, "handles", {})
-        figure, source, element = handles.get("plot"), handles.get("source"), getattr(part, "current_frame", None)
-        if isinstance(figure, Figure) and isinstance(source, ColumnDataSource) and isinstance(element, hv.Element):
-            _, elements = found.setdefault(figure.id, (figure, []))
-            elements.append((tuple(dimension.name for dimension in element.kdims), source))
+        source = handles.get("source")
+        if isinstance(source, ColumnDataSource):
+            found.setdefault(source.id, (handles.get("plot"), getattr(part, "current_frame", None), source))
     return list(found.values())
+
+
+def _named(element: Any, place: int) -> str:
+    """Return the label of an element, with ``#n``, which keeps equal labels apart."""
+    return f"{getattr(element, 'label', '') or ''}#{place}"
+
+
+def _marks_of(parts: Iterable[tuple[Any, Any, ColumnDataSource]]) -> list[Marks]:
+    """Return the marks of each figure, which are found by the key dimensions and the source of its elements."""
+    found: dict[str, tuple[Figure, list[tuple[tuple[str, ...], ColumnDataSource]]]] = {}
+    for figure, element, source in parts:
+        if isinstance(figure, Figure) and isinstance(element, hv.Element):
+            names = tuple(dimension.name for dimension in element.kdims)
+            found.setdefault(figure.id, (figure, []))[1].append((names, source))
+    return [Marks(figure, elements) for figure, elements in found.values()]
 
 
 def _html(table: DataTable) -> str:

@@ -75,8 +75,10 @@ def add_events(figure: Any, events: Sequence[Event]) -> None:
 
 
 def epoch_line(figure: Any, epoch: int, colour: str = GREY) -> Span:
-    """Add the line that stands at an epoch."""
-    line = Span(location=epoch, dimension="height", line_color=colour, line_width=1.5, line_dash=[4, 3])
+    """Add the line that stands at an epoch: on the layer above the picture, which is not painted again when it moves."""
+    line = Span(
+        location=epoch, dimension="height", line_color=colour, line_width=1.5, line_dash=[4, 3], level="overlay"
+    )
     figure.add_layout(line)
     return line
 

@@ -16,10 +16,12 @@ from dynascope.frames import events_of, phases_of
 from dynascope_workbench.address import Address, chosen_in, chosen_text, settings_in, settings_text, whole_number
 from dynascope_workbench.any_epoch import AnyEpoch
 from dynascope_workbench.board import Board
-from dynascope_workbench.card import Host, ViewCard
+from dynascope_workbench.card import ViewCard
 from dynascope_workbench.choices import Choices
 from dynascope_workbench.cursor import ONE, SIDE_BY_SIDE, Cursor, nearest
 from dynascope_workbench.freshness import Freshness, analyzers_of
+from dynascope_workbench.host import Host
+from dynascope_workbench.looks import ONE_LINE, STICKY
 from dynascope_workbench.player import EpochPlayer
 from dynascope_workbench.probes import stored_probes
 from dynascope_workbench.reports import ReportBar
@@ -29,8 +31,6 @@ from dynascope_workbench.session import Session, together, when_locked
 __all__ = ["Explore"]
 
 FOLLOWED = ("variant", "probe", "index", "other", "mode", "chosen")
-ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
-STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
 LOOK_MS = 1_500
 """How often the page looks whether something was computed or trained."""
 LOOKS = 6

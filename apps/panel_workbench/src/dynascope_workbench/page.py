@@ -26,6 +26,10 @@ __all__ = ["PAGES", "Workbench", "workbench"]
 
 log = logging.getLogger(__name__)
 
+for late in ("xarray", "matplotlib.figure", "colorcet"):
+    with suppress(ImportError):  # Panel and HoloViews import these for the first picture: no visitor need wait for it
+        import_module(late)
+
 TITLE = "Dynascope"
 BOTH = {
     "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
@@ -35,10 +39,6 @@ THEME = {
     "light": {"palette": {"primary": {"main": "#0072b2"}}, **BOTH},
     "dark": {"palette": {"primary": {"main": "#56b4e9"}}, **BOTH},
 }
-for _name in ("xarray", "matplotlib.figure", "colorcet"):
-    with suppress(ImportError):  # Panel and HoloViews import these for the first picture: no visitor need wait for it
-        import_module(_name)
-
 PAGES: Mapping[str, type] = {
     "explore": Explore, "compare": Compare, "train": Train, "analyze": Analyze, "plugins": Plugins,
 }  # fmt: skip

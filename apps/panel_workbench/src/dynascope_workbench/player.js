@@ -35,7 +35,18 @@ function nearest(sorted, number) {
   return number - sorted[low] <= sorted[high] - number ? low : high;
 }
 
+// Bokeh writes the style sheets of all that a picture consists of at each of its paints, though nothing moved, and the
+// browser then works out its styles anew, several times: that is most of a tick. Equal ones are left alone here.
+function keepEqualStyles() {
+  const sheet = globalThis.Bokeh?.require?.("core/dom")?.InlineStyleSheet?.prototype;
+  if (!sheet?._update || sheet.keepsEqual) return;
+  const write = sheet._update;
+  sheet._update = function (css) { if (this.el.textContent !== css) write.call(this, css); };
+  sheet.keepsEqual = true;
+}
+
 export function render({ model, el }) {
+  keepEqualStyles();
   const name = model.title || "epoch";
   el.innerHTML = `
     <div class="player" role="group" aria-label="${model.title} epoch control">

@@ -44,7 +44,7 @@ def together(*, moving: bool = False) -> Iterator[None]:
         moving: nothing is added to the page, only data are replaced: then the server need not look through all of it.
             What is added meanwhile would look for its styles on the network.
     """
-    with hold(freeze=moving) if pn.state.curdoc is not None and pn.state.loaded else nullcontext():
+    with hold() if pn.state.curdoc is not None and pn.state.loaded else nullcontext():
         yield
 
 
