@@ -288,4 +288,4 @@ def test_one_checkpoint_is_drawn_and_clicked_whatever_it_holds(shared, name, cha
             if view.pick is not None and (chosen := view.pick(frame, x, y)):
                 assert abs(y) < 1e9
                 assert abs(x) < 1e9 or view.series
-                assert set(chosen) <= {"epoch", "frequency", "neuron", "head", "site"}
+                assert set(chosen) <= {"epoch", "frequency", "neuron", "head", "site", "a", "b"}

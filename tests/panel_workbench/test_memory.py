@@ -8,6 +8,9 @@ import weakref
 import panel as pn
 import pytest
 from bokeh.client import pull_session
+from bokeh.document import Document
+from bokeh.document.events import ColumnDataChangedEvent, ModelChangedEvent
+from bokeh.models import Span
 
 from dynascope import registry
 from dynascope_workbench import page, workbench
@@ -51,8 +54,8 @@ def address(analysed, unlogged):
     try:
         yield _address()
     finally:
-        opened.stop()
         pn.state.kill_all_servers()
+        opened.join(PATIENCE)
 
 
 def _address():
@@ -85,3 +88,24 @@ def test_a_tick_makes_no_models(shared):
         explore.cursor.index = index
     assert [card.drawing.root for card in explore.cards] == roots
     assert [set(root.references()) for root in roots] == before
+
+
+def test_a_tick_sends_only_what_changes_and_looks_through_no_document(shared, monkeypatch):
+    document = Document()
+    explore = Explore(Session(shared, registry()), VIEWS)
+    for card in explore.cards:
+        document.add_root(card.drawing.root)
+    sent, recomputed = [], []
+    document.on_change(sent.append)
+    monkeypatch.setattr(type(document.models), "recompute", recomputed.append)
+    explore.cursor.index = 0
+    columns = [sorted(event.cols) for event in sent if isinstance(event, ColumnDataChangedEvent)]
+    assert sorted(columns) == [["image"], ["image"], ["size"]]
+    assert [event.attr for event in sent if isinstance(event, ModelChangedEvent)] == ["location"]
+    assert recomputed == []
+
+
+def test_the_epoch_line_is_on_a_layer_of_its_own(shared):
+    explore = Explore(Session(shared, registry()), VIEWS)
+    lines = explore.cards[0].drawing.root.select({"type": Span})
+    assert lines and all(line.level == "overlay" for line in lines)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import holoviews as hv
@@ -21,16 +22,32 @@ from dynascope_workbench.cursor import DIFFERENCE, ONE
 from dynascope_workbench.drawing import Drawing
 from dynascope_workbench.dressing import HEIGHT
 from dynascope_workbench.freshness import Freshness, analyzers_of
+from dynascope_workbench.heading import CardButtons
 from dynascope_workbench.host import Choosing, Host
-from dynascope_workbench.session import read_only, when_locked
+from dynascope_workbench.session import read_only
 
 __all__ = ["ViewCard"]
 
 log = logging.getLogger(__name__)
 
-BESIDE_TITLE = {"justifyContent": "flex-end", "flexWrap": "wrap"}  # below it, where it is narrow
-NONE = {"display": "none"}
-SAVED = {"Picture (PNG)": "png", "Picture (SVG)": "svg", "Numbers (CSV)": "csv"}
+CARD = """
+:host {
+  padding: 6px 10px;
+  border: 1px solid var(--mui-palette-divider, rgb(138 138 138 / 30%));
+  border-radius: 10px;
+  background: var(--mui-palette-background-paper, Canvas);
+  color: var(--mui-palette-text-primary, CanvasText);
+}
+"""
+HEADER = ":host { min-height: 44px; }"
+TITLE = """
+h3 { margin: 4px 0 4px 8px; font-size: 1rem; font-weight: 600; }
+span {
+  margin-left: 8px; padding: 1px 8px; border: 1px solid #e69f00; border-radius: 10px;
+  font-size: 12px; font-weight: 400; vertical-align: 1px;
+}
+"""
+NOTE = ":host { color: var(--mui-palette-text-secondary, inherit); font-size: 12px; line-height: 1.5; }"
 NO_DIFFERENCE = "This picture has no values that can be subtracted; both epochs are shown."
 
 
@@ -70,31 +87,23 @@ class ViewCard:
         self._freshness = Freshness()
         self._shown: tuple[Variant, str] | None = None
         self._picture = pn.Column(sizing_mode="stretch_width", margin=0, min_height=HEIGHT)
-        self._widgets = pmui.Row(margin=0, styles={"flex": "1 1 auto"}, sx=BESIDE_TITLE)
-        self._stale = pmui.Chip(
-            "stale", color="warning", size="small", variant="outlined", margin=(8, 0, 0, 8), visible=False
+        self._widgets = pn.FlexBox(
+            margin=0, styles={"flex": "1 1 auto"}, justify_content="flex-end", align_items="center"
         )
+        self._stale = ""
+        self._title = pn.pane.HTML(self._titled(), margin=0, stylesheets=[TITLE], styles={"flex": "0 1 auto"})
         self._about = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
-        title = pmui.Typography(provided.item.title, variant="subtitle1", sx={"fontWeight": 600}, margin=(4, 0, 4, 8))
-        header = pmui.Row(
-            title,
-            self._stale,
-            self._widgets,
-            pmui.Row(*self._buttons(), margin=0, styles={"margin-left": "auto"}, sx={"flexWrap": "nowrap"}),
-            sizing_mode="stretch_width",
-            sx={"minHeight": "44px", "alignItems": "center", "flexWrap": "wrap"},
-            margin=0,
+        self._note = pn.pane.HTML(
+            escape(provided.item.description), sizing_mode="stretch_width", margin=(2, 8, 6, 8), stylesheets=[NOTE]
         )
-        self._note = pmui.Typography(
-            provided.item.description,
-            variant="caption",
-            sx={"color": "text.secondary", "display": "block"},
-            margin=(0, 8, 6, 8),
-        )
-        self.panel = pmui.Paper(
-            header, self._picture, self._note, self._about, elevation=0, variant="outlined",
-            sizing_mode="stretch_width", sx={"padding": "6px 10px", "borderRadius": "10px"}, margin=0,
-            css_classes=["view-card"],
+        header = pn.FlexBox(
+            self._title, self._widgets, self._buttons(), sizing_mode="stretch_width", margin=0,
+            align_items="center", stylesheets=[HEADER],
+        )  # fmt: skip
+        # No components of Material here: each is a React root of its own, and a page has ten cards.
+        self.panel = pn.Column(
+            header, self._picture, self._note, self._about, sizing_mode="stretch_width", margin=0,
+            css_classes=["view-card"], stylesheets=[CARD],
         )  # fmt: skip
 
     @property
@@ -102,24 +111,26 @@ class ViewCard:
         """The picture, or the first of two."""
         return self.drawings[0] if self.drawings else None
 
-    def _buttons(self) -> list[Any]:
+    def _titled(self) -> str:
+        """Return the title as HTML, with the mark of what is stale."""
+        mark = f' <span title="{escape(self._stale)}" tabindex="0">stale</span>' if self._stale else ""
+        return f"<h3>{escape(self.provided.item.title)}{mark}</h3>"
+
+    def _buttons(self) -> CardButtons:
         """Return what can be done with the card, as far as the page does it."""
         host = self.host
-        found = [_icon("help_outline", "What am I looking at?", self._toggle_about)]
-        if host.save is not None:
-            menu = pmui.MenuButton(
-                label="", icon="download", items=[{"label": label} for label in SAVED], variant="text",
-                size="small", margin=(6, 0),
-                description="Save",
-                sx={"minWidth": "28px", "padding": "4px", "color": "text.secondary", "& .MuiButton-endIcon": NONE},
-            )  # fmt: skip
-            menu.on_click(lambda item: when_locked(lambda: host.save(self, SAVED[item["label"]])))
-            found.append(menu)
-        if host.expand is not None:
-            found.append(_icon("open_in_full", "Full screen", lambda: host.expand(self)))
-        if host.remove is not None:
-            found.append(_icon("close", "Remove", lambda: host.remove(self)))
-        return found
+        able = {
+            "about": lambda _: self._toggle_about(),
+            "save": host.save and (lambda kind: host.save(self, kind)),
+            "expand": host.expand and (lambda _: host.expand(self)),
+            "remove": host.remove and (lambda _: host.remove(self)),
+        }
+        buttons = CardButtons(
+            offered=[name for name, do in able.items() if do], margin=0, styles={"margin-left": "auto"}
+        )
+        for name in buttons.offered:
+            buttons.on_press(name, able[name])
+        return buttons
 
     def settings(self) -> dict[str, Any]:
         """Return the controls that are not at the view's own defaults."""
@@ -209,9 +220,8 @@ class ViewCard:
         self._freshness = freshness
         view = self.provided.item
         stale = freshness.stale(view)
-        self._stale.visible = bool(stale)
-        if stale:
-            self._stale.description = "Computed by an earlier version, or of other data: " + ", ".join(stale)
+        self._stale = f"Computed by an earlier version, or of other data: {', '.join(stale)}" if stale else ""
+        self._title.object = self._titled()
         if self.frame is None and self._shown is not None and not self.error:
             self._say_what_is_missing(self._shown[0], missing_arrays(view, self._shown[0], self._artifacts()))
 
@@ -383,16 +393,6 @@ def _outputs(known: Mapping[str, Provided], read: str) -> Collection[str]:
 def _axes(artifacts: Any, read: str) -> Collection[str]:
     analyzer, _, name = read.partition("/")
     return () if read == "metrics" else artifacts.arrays(analyzer).get(name, {})
-
-
-def _icon(name: str, said: str, action: Callable[[], None]) -> Any:
-    """Return a small button with an icon, and what the pointer and a screen reader are told of it."""
-    button = pmui.IconButton(
-        icon=name, description=said, size="small", icon_size="18px", margin=(6, 0), color="default",
-        sx={"color": "text.secondary", "padding": "5px"},
-    )  # fmt: skip
-    button.on_click(lambda _: when_locked(action))
-    return button
 
 
 def _small(text: str) -> Any:

@@ -291,7 +291,7 @@ class Compare:
         if self._quiet:
             return
         epochs = self._epochs()
-        with together(moving=True):
+        with together():
             self.overlay.move(self.position)
             for row in self.rows.values():
                 row.move(epochs)

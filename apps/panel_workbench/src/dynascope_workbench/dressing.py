@@ -75,7 +75,7 @@ def add_events(figure: Any, events: Sequence[Event]) -> None:
 
 
 def epoch_line(figure: Any, epoch: int, colour: str = GREY) -> Span:
-    """Add the line that stands at an epoch: on the layer above the picture, which is not painted again when it moves."""
+    """Add the line at an epoch: on the layer above the picture, which is not painted again when it moves."""
     line = Span(
         location=epoch, dimension="height", line_color=colour, line_width=1.5, line_dash=[4, 3], level="overlay"
     )

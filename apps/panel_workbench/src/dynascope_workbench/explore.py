@@ -260,7 +260,7 @@ class Explore(Host):
         changed = {event.name for event in events}
         if self.variant is None:
             return
-        with together(moving=changed <= {"index", "other"}):
+        with together():
             if changed & {"variant", "probe"}:
                 self._open(self.variant, fresh="variant" in changed)
             elif "mode" in changed:

@@ -37,12 +37,10 @@ def refuse_read_only() -> None:
 
 
 @contextmanager
-def together(*, moving: bool = False) -> Iterator[None]:
+def together() -> Iterator[None]:
     """Send all changes of the page as one, where a browser has it: while it is being made, nothing is to be sent.
 
-    Args:
-        moving: nothing is added to the page, only data are replaced: then the server need not look through all of it.
-            What is added meanwhile would look for its styles on the network.
+    The document is not frozen meanwhile: Bokeh would then look through all its models for new ones at each tick.
     """
     with hold() if pn.state.curdoc is not None and pn.state.loaded else nullcontext():
         yield
