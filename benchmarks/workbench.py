@@ -20,7 +20,7 @@ from workspaces import KINDS
 
 from dynascope import Workspace, registry
 from dynascope.frames import StoredFrame, fitted_controls
-from dynascope_workbench.drawing import Drawing
+from dynascope_workbench.cards.drawing import Drawing
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.session import Session
 

@@ -7,10 +7,10 @@ import sys
 import panel as pn
 
 from dynascope_workbench.explore import Explore
-from dynascope_workbench.jobs import JobList
+from dynascope_workbench.jobs.list import JobList
+from dynascope_workbench.jobs.running import RunningJobs
 from dynascope_workbench.page import Workbench, workbench
 from dynascope_workbench.plugins import Plugins
-from dynascope_workbench.running import RunningJobs
 from dynascope_workbench.session import Session
 from dynascope_workbench.train import Train
 

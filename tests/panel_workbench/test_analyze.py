@@ -9,8 +9,8 @@ from pages import texts
 from tiny import FAMILY
 
 from dynascope import Workspace, analyze, registry
-from dynascope_workbench.analyze import SHOWN, Analyze
-from dynascope_workbench.coverage import jobs_for
+from dynascope_workbench.analyze.coverage import jobs_for
+from dynascope_workbench.analyze.page import SHOWN, Analyze
 from dynascope_workbench.page import Workbench
 from dynascope_workbench.session import Session
 

@@ -14,15 +14,15 @@ from tiny import FAMILY, TINY
 
 from dynascope import View, Workspace, registry, train
 from dynascope.plugins import Provided, Registry
-from dynascope_workbench.alignment import Alignment, Track, distance
 from dynascope_workbench.compare import Compare
-from dynascope_workbench.differences import differing, short_titles
-from dynascope_workbench.measures import arrays_of, line_of
-from dynascope_workbench.milestones import GROKKING, marks_of
+from dynascope_workbench.compare.alignment import Alignment, Track, distance
+from dynascope_workbench.compare.differences import differing, short_titles
+from dynascope_workbench.compare.measures import arrays_of, line_of
+from dynascope_workbench.compare.milestones import GROKKING, marks_of
+from dynascope_workbench.compare.variant_rows import compared, rows_of
+from dynascope_workbench.compare.variants_table import VariantsTable, keeps
 from dynascope_workbench.page import Workbench
 from dynascope_workbench.session import Session
-from dynascope_workbench.variant_rows import compared, rows_of
-from dynascope_workbench.variants_table import VariantsTable, keeps
 
 LOSSES, MAP = "training.losses", "modular_addition.neuron_map"
 EMBEDDING = "fourier.embedding_frequencies"
@@ -176,7 +176,7 @@ def test_the_last_value_of_a_metric_is_the_last_that_was_measured(workspace, nam
 
 
 def test_metrics_that_have_not_changed_are_read_once(workspace, named, monkeypatch):
-    from dynascope_workbench import variant_rows
+    from dynascope_workbench.compare import variant_rows
 
     rows_of(workspace, named)
     before = variant_rows._last_of.cache_info()

@@ -1,6 +1,6 @@
 import pytest
 
-from dynascope_workbench.cursor import Cursor, nearest
+from dynascope_workbench.epoch.cursor import Cursor, nearest
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from memory import MemoryFrame
 
 from dynascope import ArtifactError, View, Workspace, registry
 from dynascope.frames import Phase, StoredFrame, fitted_controls
-from dynascope_workbench.drawing import Drawing
-from dynascope_workbench.dressing import add_phases
-from dynascope_workbench.marks import CHOSEN
+from dynascope_workbench.cards.drawing import Drawing
+from dynascope_workbench.cards.dressing import add_phases
+from dynascope_workbench.cards.marks import CHOSEN
 
 VIEWS = sorted(registry().all("views"))
 SHARE = "fourier.embedding_frequencies/power_share"

@@ -10,9 +10,9 @@ from panel.io.location import Location
 
 from dynascope import InvalidSetting, Workspace, registry
 from dynascope.style import SELECTED_COLOUR
-from dynascope_workbench.cursor import DIFFERENCE, ONE, SIDE_BY_SIDE
+from dynascope_workbench.cards.marks import CHOSEN
+from dynascope_workbench.epoch.cursor import DIFFERENCE, ONE, SIDE_BY_SIDE
 from dynascope_workbench.explore import Explore
-from dynascope_workbench.marks import CHOSEN
 from dynascope_workbench.session import Session
 
 CLUSTERS, MAP, BARS = "fourier.neuron_clusters", "modular_addition.neuron_map", "fourier.embedding_spectrum"

@@ -9,10 +9,10 @@ from pages import texts
 
 from dynascope import registry
 from dynascope.jobs.job import Job
-from dynascope_workbench.jobs import SHOWN, JobList
-from dynascope_workbench.running import RunningJobs
+from dynascope_workbench.jobs.list import SHOWN, JobList
+from dynascope_workbench.jobs.running import RunningJobs
+from dynascope_workbench.jobs.watch import Watch, watch_of
 from dynascope_workbench.session import Session
-from dynascope_workbench.watch import Watch, watch_of
 
 
 def old_jobs(workspace, count):

@@ -204,7 +204,7 @@ def test_a_plug_in_that_failed_is_named_in_the_header(shared, install, monkeypat
 
 
 def test_the_player_sends_at_once_and_merges():
-    from dynascope_workbench.player import EpochPlayer
+    from dynascope_workbench.epoch.player import EpochPlayer
 
     # Panel's own default is 50 ms, which is felt. If this name goes, the player needs another way.
     assert EpochPlayer._debounce == 10
@@ -251,7 +251,7 @@ def test_the_address_names_variant_epoch_and_views(workspace):
 def test_a_number_goes_by_its_step():
     import param
 
-    from dynascope_workbench.controls import _number
+    from dynascope_workbench.cards.controls import _number
 
     class Turn(param.Parameterized):
         azimuth = param.Integer(0, bounds=(-20, 20), step=15)

@@ -4,7 +4,7 @@ import pytest
 
 from dynascope import Batch, Lines, Probe, ProbeSettings, analyze, registry
 from dynascope.plugins import Provided, Registry
-from dynascope_workbench.probes import ProbeChoice, stored_probes
+from dynascope_workbench.analyze.probes import ProbeChoice
 from dynascope_workbench.session import Session
 
 FAMILY = "modular_addition_1layer"
@@ -133,7 +133,7 @@ def test_what_variants_were_analysed_under_is_offered_again(choice, workspace):
     variant = workspace.variants()[0]
     analyze(variant, probe=FIVE, analyzers=["general.input_trace"])
     session = choice.session
-    assert [one.text for one in stored_probes(variant, session)] == ["full_grid", FIVE]
+    assert [one.text for one in variant.probes(session.plugins)] == ["full_grid", FIVE]
     choice.for_variants(workspace.variants())
     assert choice.stored.visible and choice.stored.options == ["–", "5 random pairs (seed 0)"]
     choice.stored.value = "5 random pairs (seed 0)"

@@ -11,12 +11,13 @@ from tiny import FAMILY
 from dynascope import InvalidSetting, UnknownName, Workspace, registry, train
 from dynascope.analysis.plan import plan
 from dynascope.store.atomic import write_json
-from dynascope_workbench.curves import MOST_POINTS, Curves, thinned
-from dynascope_workbench.estimate import Estimates, experience_of, in_bytes, in_time
-from dynascope_workbench.order import order_of, seeds_axis
 from dynascope_workbench.page import Workbench
 from dynascope_workbench.session import Session
+from dynascope_workbench.texts import in_bytes, in_time
 from dynascope_workbench.train import Train
+from dynascope_workbench.train.curves import MOST_POINTS, Curves, thinned
+from dynascope_workbench.train.estimate import Estimates, experience_of
+from dynascope_workbench.train.order import order_of, seeds_axis
 
 SMALL = {"p": "7", "train_fraction": "0.5", "d_model": "8", "n_heads": "1", "d_head": "4", "d_mlp": "8", "epochs": "30"}
 PAIRS = [f"{name}={value}" for name, value in SMALL.items()]

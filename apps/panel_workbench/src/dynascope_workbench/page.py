@@ -17,8 +17,8 @@ from dynascope_workbench.access import refusal
 from dynascope_workbench.analyze import Analyze
 from dynascope_workbench.compare import Compare
 from dynascope_workbench.explore import Explore
+from dynascope_workbench.jobs.running import RunningJobs
 from dynascope_workbench.plugins import Plugins
-from dynascope_workbench.running import RunningJobs
 from dynascope_workbench.session import Session
 from dynascope_workbench.train import Train
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from dynascope import DynascopeError, Variant, Workspace
 from dynascope.executors import cores
 from dynascope.training.recipe import ROW, SMALL
-from dynascope_workbench.order import Order, written
+from dynascope_workbench.texts import in_bytes, in_time
+from dynascope_workbench.train.order import Order, written
 
-__all__ = ["Estimates", "Experience", "experience_of", "in_bytes", "in_time"]
+__all__ = ["Estimates", "Experience", "experience_of"]
 
 PATIENCE = 60.0
 """Seconds that a process may take to tell sizes."""
@@ -153,23 +154,6 @@ def experience_of(variants: Sequence[Variant]) -> Experience:
             continue
     # The optimizer's state of one that kept none is not told by its files.
     return known if known.optimizer is not None else replace(known, weights=None)
-
-
-def in_time(seconds: float) -> str:
-    """Return a time in words."""
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
-def in_bytes(count: float) -> str:
-    """Return bytes in words."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}" if count / size < 1000 else f"{count / size:,.0f} {unit}"
-    return f"{count / 1e3:.3g} kB"
 
 
 def _unfinished(order: Order) -> list[Variant]:

@@ -11,11 +11,11 @@ import panel_material_ui as pmui
 
 from dynascope import DynascopeError, Variant, VariantsAnalyzer
 from dynascope.plugins.registry import Provided
-from dynascope_workbench.coverage import LEGEND, Line, jobs_for, line_of, why_stale
-from dynascope_workbench.jobs import JobList
+from dynascope_workbench.analyze.coverage import LEGEND, Line, jobs_for, line_of, why_stale
+from dynascope_workbench.analyze.matrix import Matrix
+from dynascope_workbench.analyze.probes import ProbeChoice
+from dynascope_workbench.jobs.list import JobList
 from dynascope_workbench.looks import ONE_LINE
-from dynascope_workbench.matrix import Matrix
-from dynascope_workbench.probes import ProbeChoice
 from dynascope_workbench.session import Session, read_only
 from dynascope_workbench.texts import plain
 

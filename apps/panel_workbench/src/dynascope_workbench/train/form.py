@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 
 from dynascope import Family
 from dynascope.contract.setting import Setting, settings_of
-from dynascope_workbench.order import written
+from dynascope_workbench.train.order import written
 
 __all__ = ["Field", "Form"]
 

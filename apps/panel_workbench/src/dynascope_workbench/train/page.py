@@ -14,14 +14,14 @@ from bokeh.plotting import figure as Figure
 from dynascope import DynascopeError, InvalidSetting
 from dynascope.jobs import Job
 from dynascope.style import GREY
-from dynascope_workbench.curves import Curves
-from dynascope_workbench.dressing import dress
-from dynascope_workbench.estimate import Estimates
-from dynascope_workbench.form import Field, Form
-from dynascope_workbench.jobs import JobList, copy_button
-from dynascope_workbench.order import Order, order_of
+from dynascope_workbench.cards.dressing import dress
+from dynascope_workbench.jobs.list import JobList, copy_button
 from dynascope_workbench.session import Session, read_only, when_locked
 from dynascope_workbench.tables import ONE_LINE, html_of, table_pane
+from dynascope_workbench.train.curves import Curves
+from dynascope_workbench.train.estimate import Estimates
+from dynascope_workbench.train.form import Field, Form
+from dynascope_workbench.train.order import Order, order_of
 
 __all__ = ["Train"]
 

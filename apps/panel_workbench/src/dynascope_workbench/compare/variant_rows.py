@@ -12,8 +12,8 @@ import numpy as np
 from dynascope import DynascopeError, Variant, Workspace
 from dynascope.store.comparisons import BETWEEN, Comparisons
 from dynascope.store.metrics import COLUMNS
-from dynascope_workbench.differences import written
-from dynascope_workbench.milestones import GROKKING, marks_of
+from dynascope_workbench.compare.differences import written
+from dynascope_workbench.compare.milestones import GROKKING, marks_of
 
 __all__ = ["Row", "compared", "milestones", "rows_of"]
 

@@ -20,9 +20,9 @@ from bokeh.plotting import figure as Figure
 from dynascope import ArtifactError, View
 from dynascope.frames import StoredFrame
 from dynascope.style import LINES
-from dynascope_workbench.difference import diverge, subtracted, values_of
-from dynascope_workbench.dressing import add_events, add_phases, dress, epoch_line
-from dynascope_workbench.marks import Chosen, Marks
+from dynascope_workbench.cards.difference import diverge, subtracted, values_of
+from dynascope_workbench.cards.dressing import add_events, add_phases, dress, epoch_line
+from dynascope_workbench.cards.marks import Chosen, Marks
 from dynascope_workbench.tables import TABLE_STYLE, html_of
 
 __all__ = ["Drawing"]

@@ -13,16 +13,11 @@ from dynascope.contract.chosen_probe import write_value
 from dynascope_workbench.session import Session
 from dynascope_workbench.texts import plain
 
-__all__ = ["ProbeChoice", "stored_probes"]
+__all__ = ["ProbeChoice"]
 
 NOT_STORED = "–"
 MOST_BYTES = 2_000_000
 """Of a file that is read into a box: the list of all pairs of p = 400 has less."""
-
-
-def stored_probes(variant: Variant, session: Session) -> list[ChosenProbe]:
-    """Return the probes, at their settings, under which a variant has artifacts, the family's default one first."""
-    return variant.probes(session.plugins)
 
 
 class ProbeChoice:
@@ -90,7 +85,7 @@ class ProbeChoice:
     def for_variants(self, variants: Sequence[Variant]) -> None:
         """Check it for these variants from now on, and offer what they were analysed under before."""
         self._variants = variants
-        found = {chosen.text: chosen for variant in variants for chosen in stored_probes(variant, self.session)}
+        found = {chosen.text: chosen for variant in variants for chosen in variant.probes(self.session.plugins)}
         with_settings = sorted((one for one in found.values() if one.given), key=lambda one: (one.name, one.title))
         self._stored = {_unlike(one, with_settings): one for one in with_settings}
         self.stored.param.update(options=[NOT_STORED, *self._stored], visible=bool(self._stored))

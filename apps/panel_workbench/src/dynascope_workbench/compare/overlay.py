@@ -14,8 +14,8 @@ from bokeh.plotting import figure as Figure
 
 from dynascope import DynascopeError, Registry, Variant
 from dynascope.style import GREY, LINES, padded
-from dynascope_workbench.dressing import dress
-from dynascope_workbench.measures import METRICS, Line, arrays_of, line_of
+from dynascope_workbench.cards.dressing import dress
+from dynascope_workbench.compare.measures import METRICS, Line, arrays_of, line_of
 
 __all__ = ["Overlay"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from dynascope_workbench.cursor import nearest
+from dynascope_workbench.epoch.cursor import nearest
 
 __all__ = ["Alignment", "Track", "distance"]
 

@@ -13,9 +13,9 @@ import panel_material_ui as pmui
 from dynascope import DynascopeError
 from dynascope.jobs import Job
 from dynascope.jobs.progress import Progress
-from dynascope_workbench.estimate import in_time
+from dynascope_workbench.jobs.watch import Seen, watch_of
 from dynascope_workbench.session import Session, read_only, refuse_read_only
-from dynascope_workbench.watch import Seen, watch_of
+from dynascope_workbench.texts import in_time
 
 __all__ = ["JobList", "copy_button"]
 

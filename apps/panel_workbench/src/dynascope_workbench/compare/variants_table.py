@@ -14,8 +14,8 @@ from bokeh.models import NumberFormatter, ScientificFormatter
 from panel.io.model import JSCode
 
 from dynascope import Variant
+from dynascope_workbench.compare.variant_rows import Row, compared, milestones, rows_of
 from dynascope_workbench.session import Session
-from dynascope_workbench.variant_rows import Row, compared, milestones, rows_of
 
 __all__ = ["MOST", "VariantsTable", "keeps"]
 

@@ -11,18 +11,18 @@ import panel_material_ui as pmui
 
 from dynascope import Variant
 from dynascope_workbench.address import Address
-from dynascope_workbench.alignment import Alignment, Track, distance
-from dynascope_workbench.beside import Beside
-from dynascope_workbench.columns import ColumnHead, beside, caption
-from dynascope_workbench.cursor import nearest
-from dynascope_workbench.differences import differing, short_titles
+from dynascope_workbench.compare.alignment import Alignment, Track, distance
+from dynascope_workbench.compare.beside import Beside
+from dynascope_workbench.compare.columns import ColumnHead, beside, caption
+from dynascope_workbench.compare.differences import differing, short_titles
+from dynascope_workbench.compare.milestones import GROKKING, marks_of, title_of
+from dynascope_workbench.compare.overlay import Overlay
+from dynascope_workbench.compare.variants_table import MOST, VariantsTable
+from dynascope_workbench.epoch.cursor import nearest
+from dynascope_workbench.epoch.player import EpochPlayer
 from dynascope_workbench.looks import ONE_LINE, STICKY
-from dynascope_workbench.milestones import GROKKING, marks_of, title_of
-from dynascope_workbench.overlay import Overlay
-from dynascope_workbench.player import EpochPlayer
 from dynascope_workbench.session import Session, together, when_locked
 from dynascope_workbench.tables import html_table
-from dynascope_workbench.variants_table import MOST, VariantsTable
 
 __all__ = ["Compare"]
 

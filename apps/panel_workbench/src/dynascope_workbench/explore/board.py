@@ -9,10 +9,10 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dynascope.plugins import Provided
-from dynascope_workbench.card import ViewCard
-from dynascope_workbench.chooser import ViewChooser
-from dynascope_workbench.freshness import Freshness
-from dynascope_workbench.host import Host
+from dynascope_workbench.cards.card import ViewCard
+from dynascope_workbench.cards.freshness import Freshness
+from dynascope_workbench.cards.host import Host
+from dynascope_workbench.explore.chooser import ViewChooser
 from dynascope_workbench.session import Session, read_only
 
 __all__ = ["Board"]

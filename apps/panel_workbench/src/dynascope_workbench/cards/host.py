@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynascope_workbench.card import ViewCard
+    from dynascope_workbench.cards.card import ViewCard
 
 __all__ = ["Choosing", "Host"]
 

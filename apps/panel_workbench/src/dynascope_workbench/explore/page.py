@@ -14,18 +14,17 @@ import param
 from dynascope import DynascopeError, Variant
 from dynascope.frames import events_of, phases_of
 from dynascope_workbench.address import Address, chosen_in, chosen_text, settings_in, settings_text, whole_number
-from dynascope_workbench.any_epoch import AnyEpoch
-from dynascope_workbench.board import Board
-from dynascope_workbench.card import ViewCard
-from dynascope_workbench.choices import Choices
-from dynascope_workbench.cursor import ONE, SIDE_BY_SIDE, Cursor, nearest
-from dynascope_workbench.freshness import Freshness, analyzers_of
-from dynascope_workbench.host import Host
+from dynascope_workbench.cards.card import ViewCard
+from dynascope_workbench.cards.freshness import Freshness, analyzers_of
+from dynascope_workbench.cards.host import Host
+from dynascope_workbench.epoch.cursor import ONE, SIDE_BY_SIDE, Cursor, nearest
+from dynascope_workbench.epoch.player import EpochPlayer
+from dynascope_workbench.explore.any_epoch import AnyEpoch
+from dynascope_workbench.explore.board import Board
+from dynascope_workbench.explore.choices import Choices
+from dynascope_workbench.explore.reports import ReportBar
+from dynascope_workbench.explore.saver import Saver
 from dynascope_workbench.looks import ONE_LINE, STICKY
-from dynascope_workbench.player import EpochPlayer
-from dynascope_workbench.probes import stored_probes
-from dynascope_workbench.reports import ReportBar
-from dynascope_workbench.saver import Saver
 from dynascope_workbench.session import Session, together, when_locked
 
 __all__ = ["Explore"]
@@ -297,7 +296,7 @@ class Explore(Host):
     def _probes(self, variant: Variant) -> dict[str, str]:
         """Return the probes under which something of a variant is stored, as text, by title; and its usual one."""
         usual = self.session.plugins.choose(variant.family.probe)
-        return {usual.title: usual.text} | {one.title: one.text for one in stored_probes(variant, self.session)}
+        return {usual.title: usual.text} | {one.title: one.text for one in variant.probes(self.session.plugins)}
 
     def _take_epochs(self, variant: Variant, epoch: int | None, other: int | None) -> None:
         """Take the checkpoints that there are now, and stay where the cursors are, as nearly as they allow."""

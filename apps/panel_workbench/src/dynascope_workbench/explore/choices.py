@@ -7,7 +7,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dynascope_workbench.cursor import Cursor
+from dynascope_workbench.epoch.cursor import Cursor
 from dynascope_workbench.session import when_locked
 
 __all__ = ["Choices"]

@@ -16,14 +16,14 @@ import panel_material_ui as pmui
 from dynascope import Variant
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
 from dynascope.plugins import Provided, Registry
-from dynascope_workbench.about import about
-from dynascope_workbench.controls import names_of, settings_of, widgets_of, with_settings
-from dynascope_workbench.cursor import DIFFERENCE, ONE
-from dynascope_workbench.drawing import Drawing
-from dynascope_workbench.dressing import HEIGHT
-from dynascope_workbench.freshness import Freshness, analyzers_of
-from dynascope_workbench.heading import CardButtons
-from dynascope_workbench.host import Choosing, Host
+from dynascope_workbench.cards.about import about
+from dynascope_workbench.cards.controls import names_of, settings_of, widgets_of, with_settings
+from dynascope_workbench.cards.drawing import Drawing
+from dynascope_workbench.cards.dressing import HEIGHT
+from dynascope_workbench.cards.freshness import Freshness, analyzers_of
+from dynascope_workbench.cards.heading import CardButtons
+from dynascope_workbench.cards.host import Choosing, Host
+from dynascope_workbench.epoch.cursor import DIFFERENCE, ONE
 from dynascope_workbench.session import read_only
 
 __all__ = ["ViewCard"]

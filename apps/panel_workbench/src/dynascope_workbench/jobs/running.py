@@ -7,8 +7,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from dynascope_workbench.jobs.watch import watch_of
 from dynascope_workbench.session import Session
-from dynascope_workbench.watch import watch_of
 
 __all__ = ["RunningJobs"]
 

@@ -11,7 +11,7 @@ from bokeh.plotting import figure as Figure
 
 from dynascope import Variant
 from dynascope.plugins import Provided, Registry
-from dynascope_workbench.card import ViewCard
+from dynascope_workbench.cards.card import ViewCard
 
 __all__ = ["Beside"]
 

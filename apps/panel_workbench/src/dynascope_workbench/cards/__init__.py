@@ -1,0 +1,1 @@
+"""One view on a page: its picture, its controls, and what is said of it."""

@@ -1,0 +1,1 @@
+"""Which epoch is shown, and the control that moves it."""

@@ -1,0 +1,1 @@
+"""Jobs, followed: on the pages and in the header."""
