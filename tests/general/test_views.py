@@ -15,8 +15,9 @@ from dynascope.instruments.views import VIEWS
 from dynascope.instruments.views.answers import ANSWER_COLOURS
 from dynascope.instruments.views.milestones import METRIC
 from dynascope.instruments.views.trajectory import orthographic
-from dynascope.pictures import Column, in_turn, lines_over_training, short_names
-from dynascope.style import epoch_pixels, finite_limits, padded
+from dynascope.pictures import Column, Series, in_turn, lines_over_training, short_names
+from dynascope.pictures.training import MOST_MARKERS
+from dynascope.style import LINES, epoch_pixels, finite_limits, padded
 
 EPOCHS = (0, 10, 20, 300)
 VIEW = {view.name: view for view in VIEWS}
@@ -100,6 +101,19 @@ def test_lines_beyond_those_that_can_be_told_apart_are_grey_and_one_without_a_va
     nothing = lines_over_training(lines[1:2], "height")
     assert words(nothing) == "No height at any checkpoint."
     assert option(nothing, "xlim") == (0, 300)  # so that a click still goes to a checkpoint
+
+
+def test_markers_at_many_checkpoints_do_not_hide_the_line_and_a_lonely_point_has_one():
+    epochs = np.arange(MOST_MARKERS + 1)
+    height = Series("height", epochs, epochs * 1.0, LINES[0], of={"neuron": 3})
+    gaps = height._replace(values=np.where(epochs % 9 == 4, 1.0, NAN))
+    for line, count, kinds in ((height, MOST_MARKERS, ["Curve", "Scatter"]), (height, MOST_MARKERS + 1, ["Curve"]),
+                               (gaps, MOST_MARKERS + 1, ["Curve", "Scatter"])):  # fmt: skip
+        shorter = line._replace(epochs=epochs[:count], values=line.values[:count])
+        parts = list(lines_over_training([shorter], "height"))
+        assert [type(part).__name__ for part in parts] == kinds
+        assert option(parts[-1], "tools") == ["hover"]  # what is hovered, and what is marked where it is chosen
+        assert parts[-1].dimension_values("neuron", expanded=False).tolist() == [3]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ __all__ = ["Series", "cells_over_training", "curve_at_checkpoints", "in_turn", "
 
 Array = np.ndarray[Any, Any]
 
+MOST_MARKERS = 60
+"""On a line: of more, a card shows a thick band in place of it."""
+
 
 class Series(NamedTuple):
     """A line over training.
@@ -56,8 +59,11 @@ def curve_at_checkpoints(
     line: tuple[str, str, str],
     tooltips: list[Any],
     also: Mapping[str, Array] | None = None,
-) -> Any:
-    """Return a line with a marker at every checkpoint: what lies between them was not measured.
+) -> list[Any]:
+    """Return the elements of a line, and of its markers: one at every checkpoint, unless they would hide the line.
+
+    A marker says that what lies between was not measured. Of more than ``MOST_MARKERS`` checkpoints, there is hardly
+    anything between.
 
     Args:
         epochs, values: its points, ``"epoch"``.
@@ -70,12 +76,17 @@ def curve_at_checkpoints(
     import holoviews as hv
 
     colour, dash, marker = line
-    table = (epochs, values, *(also or {}).values())
-    curve = hv.Curve((epochs, values), "epoch", dimension, label=label)
-    points = hv.Scatter(table, "epoch", [dimension, *(also or {})], label=label)
-    return curve.opts(color=colour, line_dash=dash, line_width=1.5) * points.opts(
-        color=colour, marker=marker, size=5, tools=["hover"], hover_tooltips=tooltips
-    )
+    hovered = {"tools": ["hover"], "hover_tooltips": tooltips}
+    there = np.pad(np.isfinite(values), 1)
+    lonely = there[1:-1] & ~there[:-2] & ~there[2:]  # between gaps: no line leads to it
+    marked = np.count_nonzero(there) <= MOST_MARKERS or lonely.any()
+    whole = (epochs, values, *(also or {}).values()), "epoch", [dimension, *(also or {})]
+    curve = hv.Curve((epochs, values), "epoch", dimension, label=label) if marked else hv.Curve(*whole, label=label)
+    curve = curve.opts(color=colour, line_dash=dash, line_width=1.5, **({} if marked else hovered))
+    if not marked:
+        return [curve]
+    points = hv.Scatter(*whole, label=label)
+    return [curve, points.opts(color=colour, marker=marker, size=5, **hovered)]
 
 
 def lines_over_training(
@@ -90,7 +101,7 @@ def lines_over_training(
     number: str = "0.000 a",
     columns: int = 3,
 ) -> Any:
-    """Return lines with a marker at every checkpoint, those in grey as thin lines behind them.
+    """Return lines with a marker at every checkpoint, if they are few; those in grey as thin lines behind them.
 
     A line without a value is named in the legend's title; where no line has one, the picture says so.
 
