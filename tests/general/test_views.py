@@ -15,9 +15,9 @@ from dynascope.instruments.views import VIEWS
 from dynascope.instruments.views.answers import ANSWER_COLOURS
 from dynascope.instruments.views.milestones import METRIC
 from dynascope.instruments.views.trajectory import orthographic
-from dynascope.pictures import Column, Series, in_turn, lines_over_training, short_names
+from dynascope.pictures import Column, Series, cells_over_training, in_turn, lines_over_training, short_names
 from dynascope.pictures.training import MOST_MARKERS
-from dynascope.style import LINES, epoch_pixels, finite_limits, padded
+from dynascope.style import LINES, MOST_PIXELS, epoch_pixels, finite_limits, padded
 
 EPOCHS = (0, 10, 20, 300)
 VIEW = {view.name: view for view in VIEWS}
@@ -114,6 +114,17 @@ def test_markers_at_many_checkpoints_do_not_hide_the_line_and_a_lonely_point_has
         assert [type(part).__name__ for part in parts] == kinds
         assert option(parts[-1], "tools") == ["hover"]  # what is hovered, and what is marked where it is chosen
         assert parts[-1].dimension_values("neuron", expanded=False).tolist() == [3]
+
+
+def test_a_map_of_more_checkpoints_than_pixels_shows_one_for_each_pixel():
+    epochs, rows = np.arange(10_000) * 10, np.arange(1, 4)
+    values = np.outer(epochs, rows) * 1.0
+    drawn = cells_over_training(epochs, rows, values, "share", row="k", ticks=[1, 2, 3])
+    assert len(drawn) == 3 * MOST_PIXELS
+    at = drawn.dimension_values("epoch")
+    assert set(at) <= set(epochs) and set(np.diff(np.unique(at))) == {250}
+    assert drawn.dimension_values("share").tolist() == np.outer(np.unique(at), rows).ravel().tolist()
+    assert option(drawn, "clim") == (0, 3 * 99_990) and option(drawn, "xlim") == (-5, 99_995)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynascope.pictures.notes import sentence
-from dynascope.style import GREY, LINES, colour_bar, epoch_edges, epoch_limits, largest, padded
+from dynascope.style import (
+    GREY,
+    LINES,
+    MOST_PIXELS,
+    colour_bar,
+    epoch_edges,
+    epoch_limits,
+    epoch_pixels,
+    largest,
+    padded,
+)
 
 __all__ = ["Series", "cells_over_training", "curve_at_checkpoints", "in_turn", "lines_over_training"]
 
@@ -184,7 +194,8 @@ def cells_over_training(
     """Return a map over epoch and rows.
 
     The axis is the epoch, not the checkpoint's number, so that maps, losses and the epoch line agree. A cell is as
-    wide as the epochs for which a click goes to its checkpoint.
+    wide as the epochs for which a click goes to its checkpoint. Of more checkpoints than pixels, the nearest ones to
+    ``MOST_PIXELS`` evenly spaced epochs are shown.
 
     Args:
         epochs: of the checkpoints, ``"epoch"``.
@@ -202,6 +213,10 @@ def cells_over_training(
     """
     import holoviews as hv
 
+    clim, ends = clim or (0, largest(values)), epoch_edges(epochs)[[0, -1]]
+    if len(epochs) > MOST_PIXELS:  # narrower cells are not seen, and each takes its time
+        kept = np.unique(epoch_pixels(epochs)[1])
+        epochs, values = epochs[kept], values[kept]
     edge, count = epoch_edges(epochs), len(rows)
     left, right, epoch = (np.repeat(each, count) for each in (edge[:-1], edge[1:], epochs))
     at = np.tile(rows, len(epochs))
@@ -216,10 +231,10 @@ def cells_over_training(
         line_color="share",  # no seams of the page's colour between cells
         line_width=1,
         cmap="viridis",
-        clim=clim or (0, largest(values)),
+        clim=clim,
         tools=["hover"],
         hover_tooltips=[("epoch", "@epoch{0,0}"), (tooltip or row, f"@{axis}"), (quantity, "@share{0.000}")],
-        xlim=(edge[0], edge[-1]),
+        xlim=tuple(ends),
         ylim=(rows[0] - 0.5, rows[-1] + 0.5),
         yticks=ticks,
         xlabel="epoch",
