@@ -129,6 +129,21 @@
     return { drags: found };
   }
 
+  // Another variant is chosen in the list, to and fro; of each time, when its pictures are all painted.
+  async function change() {
+    const list = [...models().values()].find((model) => model.data?.label === "variant").data, all = [];
+    const names = (Array.isArray(list.options) ? list.options : Object.entries(list.options)).map((one) => (Array.isArray(one) ? one[1] : one));
+    for (let turn = 0; turn < Number(asked.get("count")); turn++) {
+      const before = new Set(paints.map((one) => one.figure)), begun = performance.now();
+      list.value = names.find((name) => name !== list.value);
+      const fresh = () => paints.filter((one) => one.ended > begun && !before.has(one.figure));
+      await until(() => new Set(fresh().map((one) => one.figure)).size >= Number(asked.get("figures")));
+      await until(() => performance.now() - paints.at(-1).ended > 400);
+      all.push(fresh().map((one) => ({ ...one, ended: one.ended - begun })));
+    }
+    return { all };
+  }
+
   function memory() {
     for (let turn = 0; turn < 3; turn++) window.gc?.();
     return { heap: performance.memory.usedJSHeapSize, models: models().size, views: Bokeh.index.roots.length };
@@ -180,7 +195,7 @@
     return answer.json();
   }
 
-  const drives = { ticks, drag, soak, paint, tabs };
+  const drives = { ticks, drag, change, soak, paint, tabs };
 
   async function begin() {
     const figures = Number(asked.get("figures"));

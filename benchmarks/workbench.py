@@ -94,6 +94,19 @@ def paint(places):
             say(f"visit {visit + 1}: {arrival(served.drive('paint'))}")
 
 
+def change(places):
+    """From the choice of another variant in the list to its sixth picture."""
+    with serving(places("usual")) as served:
+        found = served.drive("change", count=6)
+    for turn, paints in enumerate(found["all"]):
+        first = {}
+        for one in paints:
+            first.setdefault(one["figure"], one["ended"])
+        order = sorted(first.values())
+        rest = paints[-1]["ended"]
+        say(f"change {turn + 1}: first picture {order[0]:.0f} ms, sixth {order[5]:.0f} ms, at rest {rest:.0f} ms")
+
+
 def scale(places):
     """A variant with 10,000 checkpoints, and a workspace with 1,000 variants."""
     for kind, what in (("long", "10,000 checkpoints"), ("many", "1,000 variants")):
@@ -183,7 +196,7 @@ def say(text):
     print(f"  {text}   [load {os.getloadavg()[0]:.1f}]", flush=True)
 
 
-MODES = {one.__name__: one for one in (server, ticks, drag, paint, soak, tabs, scale)}
+MODES = {one.__name__: one for one in (server, ticks, drag, paint, change, soak, tabs, scale)}
 
 
 def main():

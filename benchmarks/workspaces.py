@@ -8,7 +8,8 @@ SMALL = {"p": 5, "train_fraction": 0.5, "d_model": 8, "n_heads": 2, "d_head": 4,
 
 
 def usual(folder):
-    """One variant of p = 113 with 300 checkpoints, and what the default views read of it."""
+    """Two variants of p = 113 with 300 checkpoints, and what the default views read of them."""
+    _one(folder, {"p": 113, "epochs": 299, "seed": 0}, "0:300:1")
     return _one(folder, {"p": 113, "epochs": 299}, "0:300:1")
 
 
