@@ -30,15 +30,7 @@ __all__ = ["ViewCard"]
 
 log = logging.getLogger(__name__)
 
-CARD = """
-:host {
-  padding: 6px 10px;
-  border: 1px solid var(--mui-palette-divider, rgb(138 138 138 / 30%));
-  border-radius: 10px;
-  background: var(--mui-palette-background-paper, Canvas);
-  color: var(--mui-palette-text-primary, CanvasText);
-}
-"""
+BESIDE_TITLE = {"justifyContent": "flex-end", "flexWrap": "wrap"}  # below it, where it is narrow
 HEADER = ":host { min-height: 44px; }"
 TITLE = """
 h3 { margin: 4px 0 4px 8px; font-size: 1rem; font-weight: 600; }
@@ -87,9 +79,7 @@ class ViewCard:
         self._freshness = Freshness()
         self._shown: tuple[Variant, str] | None = None
         self._picture = pn.Column(sizing_mode="stretch_width", margin=0, min_height=HEIGHT)
-        self._widgets = pn.FlexBox(
-            margin=0, styles={"flex": "1 1 auto"}, justify_content="flex-end", align_items="center"
-        )
+        self._widgets = pmui.Row(margin=0, styles={"flex": "1 1 auto"}, sx=BESIDE_TITLE)
         self._stale = ""
         self._title = pn.pane.HTML(self._titled(), margin=0, stylesheets=[TITLE], styles={"flex": "0 1 auto"})
         self._about = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
@@ -100,10 +90,10 @@ class ViewCard:
             self._title, self._widgets, self._buttons(), sizing_mode="stretch_width", margin=0,
             align_items="center", stylesheets=[HEADER],
         )  # fmt: skip
-        # No components of Material here: each is a React root of its own, and a page has ten cards.
-        self.panel = pn.Column(
-            header, self._picture, self._note, self._about, sizing_mode="stretch_width", margin=0,
-            css_classes=["view-card"], stylesheets=[CARD],
+        self.panel = pmui.Paper(
+            header, self._picture, self._note, self._about, elevation=0, variant="outlined",
+            sizing_mode="stretch_width", sx={"padding": "6px 10px", "borderRadius": "10px"}, margin=0,
+            css_classes=["view-card"],
         )  # fmt: skip
 
     @property
