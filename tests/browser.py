@@ -31,6 +31,14 @@ def served(command, log, **environment):
     raise AssertionError(f"the server ended: {Path(log.name).read_text()}")
 
 
+FRAMES = """() => { const found = [], walk = (view) => {
+    if (view.frame && view.is_displayed) found.push(Math.round(view.frame.bbox.width));
+    for (const child of view.child_views ?? []) walk(child); };
+  for (const root of Bokeh.index.roots) walk(root);
+  return found; }"""
+"""The widths of all pictures that are seen, without their axes, px: one that was laid out too early has none."""
+
+
 def installed(folder, name, code, version="1.0"):
     """Install a plug-in as pip leaves it, in a folder of its own; return the PYTHONPATH that lets a server find it."""
     site = folder / "site"

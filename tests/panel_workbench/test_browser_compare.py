@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import pytest
-from browser import MARKS, installed, open_page, served
+from browser import FRAMES, MARKS, installed, open_page, served
 from playwright.sync_api import expect
 from reached import store_milestones
 
@@ -112,6 +112,13 @@ def test_the_table_is_sorted_and_filtered(tab, address):
     expect(page.locator(".tabulator-row")).to_have_count(1)
     assert "p11_seed0" in row(page, 0).inner_text()
     assert page.locator(".column-head").count() == 2  # what was chosen stays
+
+
+def test_pictures_have_their_width(tab, address):
+    page = tab(address)
+    page.wait_for_function(
+        f"() => {{ const found = ({FRAMES})(); return found.length >= 3 && Math.min(...found) > 150; }}", timeout=30_000
+    )
 
 
 def test_variants_are_chosen_by_their_boxes(tab, address, names):

@@ -4,7 +4,7 @@ import re
 import sys
 
 import pytest
-from browser import MARKS, open_page, served
+from browser import FRAMES, MARKS, open_page, served
 from playwright.sync_api import TimeoutError
 
 from dynascope import Workspace, analyze, train
@@ -104,6 +104,22 @@ def test_a_number_that_is_set_is_marked_and_let_go_of(tab):
     assert right - left == 1 and (bottom, top) == (None, None)
     tab.get_by_role("button", name="Let go of neuron 9").click()
     until(tab, f"() => ({BANDS})().length === 0", "the mark stayed")
+
+
+def test_pictures_have_their_width_in_one_column_and_in_two(tab):
+    for mode, count in (("A | B", 5), ("one epoch", 4)):
+        tab.get_by_role("button", name=mode, exact=True).click()
+        until(
+            tab, f"() => {{ const found = ({FRAMES})(); return found.length >= {count} && Math.min(...found) > 150; }}",
+            f"{mode}: {tab.evaluate(FRAMES)}",
+        )  # fmt: skip
+
+
+def test_the_epoch_control_stays_while_one_scrolls(tab):
+    tab.set_viewport_size({"width": 1280, "height": 600})
+    tab.locator(".view-card").last.scroll_into_view_if_needed()
+    box = tab.locator(".player").first.bounding_box()
+    assert 0 <= box["y"] < 300
 
 
 def test_bounds_follow_the_variant(tab):

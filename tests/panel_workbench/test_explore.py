@@ -279,3 +279,40 @@ def test_two_reports_of_one_name_are_not_mixed_up(workspace):
         reports.save(report)
     reports.remove("x")
     assert reports.names() == []
+
+
+def test_the_first_variant_of_a_workspace_is_shown_with_its_usual_views(analysed, tmp_path):
+    page = Explore(Recorded(Workspace.create(tmp_path / "w"), registry()))
+    page.panel()
+    assert page.cards == []
+    shutil.copytree(analysed / "results", tmp_path / "w" / "results", dirs_exist_ok=True)
+    page.look()
+    assert [card.provided.id for card in page.cards] == list(page.variant.family.base.default_views)
+    assert page._bar.visible and not page._empty.visible
+    assert page.state()["views"] is None
+
+
+def test_a_family_that_names_no_views_begins_with_some_that_can_be_drawn(workspace, monkeypatch):
+    family = Explore(Recorded(workspace, registry())).variant.family.base
+    monkeypatch.setattr(type(family), "default_views", ())
+    page = Explore(Recorded(workspace, registry()))
+    assert len(page.cards) == 6 and all(card.drawings for card in page.cards)
+
+
+def test_the_address_of_another_page_does_not_say_what_explore_shows(workspace):
+    page = Explore(Recorded(workspace, registry()))
+    before = page.state()
+    location = Location(search=f"?page=compare&views={BARS}&epoch=0")
+    page.follow_address(location)
+    assert page.state() == before
+    page.opened({})
+    assert "views" not in location.query_params and location.query_params["epoch"] == before["epoch"]
+
+
+def test_keys_are_for_what_is_open(page):
+    page.reports.dialog.open = True
+    assert not page.player.keys
+    page.reports._name.value_input = "Mine"
+    page.reports._name.param.trigger("enter_pressed")
+    assert not page.reports.dialog.open and page.player.keys
+    assert page.reports.name == "Mine"

@@ -178,7 +178,8 @@ def test_two_tabs_do_not_share_their_state(shared):
 
 def test_a_workspace_without_variants_says_what_to_do(tmp_path):
     page = Explore(Session(Workspace.create(tmp_path / "w"), registry()))
-    assert "Train one on the page Train, or with `dynascope train FAMILY`" in texts(page.panel())
+    assert "Train one here, or with `dynascope train FAMILY`" in texts(page.panel())
+    assert page.cards == [] and not page._bar.visible
 
 
 def test_no_workspace_is_a_page_that_says_so(tmp_path):

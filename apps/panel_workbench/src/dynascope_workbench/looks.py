@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["ONE_LINE", "STICKY"]
+__all__ = ["BAR", "ONE_LINE", "STICKY"]
 
 ONE_LINE = {"alignItems": "center", "flexWrap": "wrap"}
 """Of a row of widgets: beside each other, as far as there is room."""
-STICKY = {"position": "sticky", "top": 0, "zIndex": 5, "padding": "2px 10px", "borderRadius": "10px"}
-"""Of the bar with the epoch control: it stays while one scrolls."""
+BAR = {"padding": "2px 10px", "borderRadius": "10px"}
+STICKY = {"position": "sticky", "top": "0", "z-index": "5"}
+"""Of the bar with the epoch control, ``styles`` beside its ``sx``: it stays while one scrolls."""

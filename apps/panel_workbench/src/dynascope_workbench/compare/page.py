@@ -20,7 +20,7 @@ from dynascope_workbench.compare.overlay import Overlay
 from dynascope_workbench.compare.variants_table import MOST, VariantsTable
 from dynascope_workbench.epoch.cursor import nearest
 from dynascope_workbench.epoch.player import EpochPlayer
-from dynascope_workbench.looks import ONE_LINE, STICKY
+from dynascope_workbench.looks import BAR, ONE_LINE, STICKY
 from dynascope_workbench.session import Session, together, when_locked
 from dynascope_workbench.tables import html_table
 
@@ -198,7 +198,7 @@ class Compare:
         bar = pmui.Paper(
             pmui.Row(self.align, self.player, sizing_mode="stretch_width", sx=ONE_LINE),
             self._head_row,
-            elevation=2, sizing_mode="stretch_width", margin=(8, 0), sx=STICKY, css_classes=["compare-bar"],
+            elevation=2, sizing_mode="stretch_width", margin=(8, 0), sx=BAR, styles=STICKY, css_classes=["compare-bar"],
         )  # fmt: skip
         return [self._differences, self._note, bar, self.overlay.panel(), self.views, self._grid]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import panel_material_ui as pmui
 import param
 
 from dynascope import DynascopeError, Variant
-from dynascope.frames import events_of, phases_of
+from dynascope.frames import events_of, missing_arrays, phases_of
 from dynascope_workbench.address import Address, chosen_in, chosen_text, settings_in, settings_text, whole_number
 from dynascope_workbench.cards.card import ViewCard
 from dynascope_workbench.cards.freshness import Freshness, analyzers_of
@@ -24,11 +25,16 @@ from dynascope_workbench.explore.board import Board
 from dynascope_workbench.explore.choices import Choices
 from dynascope_workbench.explore.reports import ReportBar
 from dynascope_workbench.explore.saver import Saver
-from dynascope_workbench.looks import ONE_LINE, STICKY
+from dynascope_workbench.looks import BAR, ONE_LINE, STICKY
 from dynascope_workbench.session import Session, together, when_locked
 
 __all__ = ["Explore"]
 
+NAME = "explore"
+"""Of this page, in the address."""
+EMPTY = "There is no variant in this workspace yet. Train one here, or with `dynascope train FAMILY`."
+SOME = 6
+"""Views that are shown at first of a family that names none."""
 FOLLOWED = ("variant", "probe", "index", "other", "mode", "chosen")
 LOOK_MS = 1_500
 """How often the page looks whether something was computed or trained."""
@@ -93,6 +99,20 @@ class Explore(Host):
         self._link = pmui.IconButton(
             icon="link", description="Copy a link to what is shown", size="small", margin=(8, 4)
         )
+        begin = pmui.Button(label="Train the first variant", variant="contained", size="small", margin=(8, 0))
+        begin.on_click(lambda _: when_locked(lambda: self.session.go("train")))
+        self._empty = pn.Column(
+            pmui.Alert(EMPTY, severity="info", sizing_mode="stretch_width"), begin,
+            sizing_mode="stretch_width", margin=(8, 0), visible=not self._variants,
+        )  # fmt: skip
+        first = pmui.Row(
+            self._choice, self._probe, self.reports.choice, self.reports.button, self._open_chooser, self._mode,
+            self._link, sizing_mode="stretch_width", sx=ONE_LINE,
+        )  # fmt: skip
+        self._bar = pmui.Paper(
+            first, self.player, self._second, self.choices.panel, self.any_epoch.panel, elevation=2,
+            sizing_mode="stretch_width", margin=0, sx=BAR, styles=STICKY, visible=bool(self._variants),
+        )  # fmt: skip
 
     def _connect(self) -> None:
         """Lead changes from the widgets to the cursor, and from there to the views."""
@@ -107,6 +127,8 @@ class Explore(Host):
         self._choice.param.watch(lambda event: setattr(cursor, "variant", event.new or cursor.variant), "value")
         self._probe.param.watch(lambda event: setattr(cursor, "probe", event.new or cursor.probe), "value")
         self._mode.param.watch(lambda event: setattr(cursor, "mode", event.new), "value")
+        for box in (self.board.drawer, self.reports.dialog):  # keys are for what is open
+            box.param.watch(lambda _: self._give_keys(), "open")
         self._open_chooser.on_click(lambda _: when_locked(self._show_chooser))
         self._link.on_click(lambda _: when_locked(self._copy_link))
         views.param.watch(lambda _: self._lay_out(), "value")
@@ -135,8 +157,15 @@ class Explore(Host):
             card.mark(cursor.chosen)
 
     def _usual_views(self) -> Sequence[str]:
+        """Return the views that a family begins with; where it names none, some of those that can be drawn."""
         variant = self.variant or next(iter(self._variants.values()), None)
-        return (variant.family.base.default_views if variant is not None else ()) or tuple(self.board.entries)
+        if variant is None:
+            return ()
+        artifacts = variant.artifacts_of(self.cursor.probe or variant.family.probe)
+        drawable = (
+            name for name, one in self.board.entries.items() if not missing_arrays(one.item, variant, artifacts)
+        )
+        return variant.family.base.default_views or tuple(islice(drawable, SOME))
 
     def _lay_out(self) -> None:
         if self.variant is not None:
@@ -202,6 +231,9 @@ class Explore(Host):
         """Take a card from the page."""
         self.board.remove(card)
 
+    def _give_keys(self) -> None:
+        self.player.keys = not (self.board.drawer.open or self.reports.dialog.open)
+
     def _escape(self) -> None:
         if self.board.alone is not None:
             self.expand(self.board.alone)
@@ -212,18 +244,6 @@ class Explore(Host):
 
     def panel(self) -> Any:
         """Return the page's content."""
-        self._empty = pmui.Alert(
-            "There is no variant in this workspace yet. Train one on the page Train, or with `dynascope train FAMILY`.",
-            severity="info", sizing_mode="stretch_width", margin=(8, 0), visible=not self._variants,
-        )  # fmt: skip
-        first = pmui.Row(
-            self._choice, self._probe, self.reports.choice, self.reports.button, self._open_chooser, self._mode,
-            self._link, sizing_mode="stretch_width", sx=ONE_LINE,
-        )  # fmt: skip
-        self._bar = pmui.Paper(
-            first, self.player, self._second, self.choices.panel, self.any_epoch.panel, elevation=2,
-            sizing_mode="stretch_width", margin=0, sx=STICKY, visible=bool(self._variants),
-        )  # fmt: skip
         broken = [
             pmui.Alert(f"{row.name}: {row.error}", severity="warning", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
             for row in self.session.workspace.broken_variants()
@@ -239,6 +259,7 @@ class Explore(Host):
     def opened(self, state: Mapping[str, Any]) -> None:
         """Look at what is there now, and go where another page leads: a variant, an epoch."""
         self._list_variants()
+        self._write_address()
         if state.get("variant") in self._variants:
             self.cursor.variant = state["variant"]
         if state.get("epoch") is not None:
@@ -252,6 +273,9 @@ class Explore(Host):
         names = {short if often[short] == 1 else name: name for name, short in zip(self._variants, shorts, strict=True)}
         if self.cursor.variant not in self._variants and self._variants:
             self.cursor.variant = next(iter(self._variants))
+            if not self.board.chooser.value:  # the first variant of all
+                self._open_report(None)
+        self._empty.visible, self._bar.visible = not self._variants, bool(self._variants)
         self._choice.param.update(options=names, value=self.cursor.variant or None)
 
     def _follow(self, *events: Any) -> None:
@@ -338,7 +362,6 @@ class Explore(Host):
         variant = self.variant
         if variant is None:
             self._list_variants()
-            self._empty.visible, self._bar.visible = not self._variants, bool(self._variants)
             return
         seen = self._signature(variant)
         same, self._seen = seen == self._seen, seen
@@ -426,6 +449,9 @@ class Explore(Host):
     def follow_address(self, location: Any) -> None:
         """Start at what the address names, and keep it in the address."""
         asked = location.query_params
+        if asked.get("page", NAME) != NAME:  # what it says is said of another page
+            self._address = Address(location, self.state)
+            return
         if asked.get("variant") in self._variants:
             self.cursor.variant = asked["variant"]
         if self.variant is not None:

@@ -37,7 +37,8 @@ class ReportBar:
         self.choice = pmui.Select(label="report", options=[USUAL], value=USUAL, width=190, size="small", margin=(8, 4))
         self.choice.param.watch(lambda event: self._chosen(event.new), "value")
         self._name = pmui.TextInput(label="name of the report", width=320, margin=(12, 8))
-        self._said = pmui.Typography("", variant="body2", margin=(0, 8), sx={"color": "text.secondary"})
+        self._name.param.watch(lambda _: self._keep(overwrite=False), "enter_pressed")
+        self._said = pmui.Typography("", variant="body2", margin=(0, 8))
         self._save = pmui.Button(label="Save", variant="contained", margin=(8, 4))
         self._replace = pmui.Button(label="Replace it", variant="outlined", margin=(8, 4), visible=False)
         self._remove = pmui.Button(label="Delete this report", variant="text", color="error", margin=(8, 4))
@@ -110,7 +111,7 @@ class ReportBar:
             there = name in self._session.workspace.reports(self._family).names()
             self._session.workspace.reports(self._family).save(report, overwrite=overwrite or name == self.name)
         except DynascopeError as error:
-            self._say(str(error))
+            self._say(str(error), wrong=True)
             self._replace.visible = not overwrite and name in self._session.workspace.reports(self._family).names()
             return
         self.dialog.open = False
@@ -123,10 +124,10 @@ class ReportBar:
             refuse_read_only()
             self._session.workspace.reports(self._family).remove(self.name)
         except DynascopeError as error:
-            self._say(str(error))
+            self._say(str(error), wrong=True)
             return
         self.dialog.open = False
         self._list("")
 
-    def _say(self, text: str) -> None:
-        self._said.object = text
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        self._said.param.update(object=text, sx={"color": "error.main" if wrong else "text.secondary"})
