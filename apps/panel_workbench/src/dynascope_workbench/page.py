@@ -31,6 +31,8 @@ for late in ("xarray", "matplotlib.figure", "colorcet"):
         import_module(late)
 
 TITLE = "Dynascope"
+SCROLLED = ".MuiTabsPanel > .MuiBox-root { overflow: visible !important; }"
+"""The page scrolls, and not what is in a tab: the bar with the epoch control stays in sight."""
 BOTH = {
     "typography": {"fontFamily": "Roboto, Helvetica, Arial, sans-serif"},
     "components": {"MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#00507d", "color": "#fff"}}}},
@@ -71,6 +73,7 @@ class Workbench:
             dynamic=True,
             sizing_mode="stretch_width",
             margin=0,
+            stylesheets=[SCROLLED],
         )
         asked = location.query_params.get("page") if location is not None else None
         self.tabs.active = list(PAGES).index(asked) if asked in PAGES else 0

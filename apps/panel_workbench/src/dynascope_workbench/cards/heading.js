@@ -16,8 +16,9 @@ export function render({ model, el }) {
   const press = (action, kind = "") => { model.pressed = { action, kind, number: (model.pressed.number ?? 0) + 1 }; };
 
   function close(focus) {
-    menu?.remove();
-    menu = null;
+    const closed = menu;
+    menu = null; // before it goes: it loses the focus then, and would be closed again
+    closed?.remove();
     const opener = bar.querySelector("[data-do=save]");
     opener?.setAttribute("aria-expanded", "false");
     if (focus) opener?.focus();

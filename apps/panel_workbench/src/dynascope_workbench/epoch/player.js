@@ -35,18 +35,22 @@ function nearest(sorted, number) {
   return number - sorted[low] <= sorted[high] - number ? low : high;
 }
 
-// Bokeh writes the style sheets of all that a picture consists of at each of its paints, though nothing moved, and the
-// browser then works out its styles anew, several times: that is most of a tick. Equal ones are left alone here.
-function keepEqualStyles() {
+// What pictures do needlessly, or too early.
+function mendPictures() {
+  // Bokeh writes the style sheets of all that a picture consists of at each of its paints, though nothing moved, and the
+  // browser then works out its styles anew, several times: that is most of a tick. Equal ones are left alone here.
   const sheet = globalThis.Bokeh?.require?.("core/dom")?.InlineStyleSheet?.prototype;
-  if (!sheet?._update || sheet.keepsEqual) return;
+  if (!sheet?._update || sheet.mended) return;
+  sheet.mended = true;
   const write = sheet._update;
   sheet._update = function (css) { if (this.el.textContent !== css) write.call(this, css); };
-  sheet.keepsEqual = true;
+  // Panel lays out pictures that React has not put into the page yet; it does so again when they are there.
+  const picture = Bokeh.Models.get("Plot").prototype.default_view.prototype, after = picture._after_layout;
+  picture._after_layout = function () { if (this.layout !== undefined) after.call(this); };
 }
 
 export function render({ model, el }) {
-  keepEqualStyles();
+  mendPictures();
   const name = model.title || "epoch";
   el.innerHTML = `
     <div class="player" role="group" aria-label="${model.title} epoch control">
