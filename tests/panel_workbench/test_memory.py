@@ -4,6 +4,7 @@ import gc
 import logging
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import panel as pn
 import pytest
@@ -70,8 +71,9 @@ def _address():
 
 def test_nothing_is_left_of_closed_tabs(address, alive):
     followers = len(page._busy_watchers())
-    for _ in range(3):
-        pull_session(url=address).close()
+    with ThreadPoolExecutor(1) as visitor:  # Playwright's loop may be running in this thread
+        for _ in range(3):
+            visitor.submit(lambda: pull_session(url=address).close()).result()
     assert len(page._busy_watchers()) == followers
     until = time.monotonic() + PATIENCE
     while alive and time.monotonic() < until:
