@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import textwrap
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -50,9 +51,14 @@ def installed(folder, name, code, version="1.0"):
     return ":".join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
 
 
+def _at_home(url):
+    return url.startswith(("data:", "blob:")) or urlsplit(url).hostname in ("127.0.0.1", "localhost")
+
+
 def open_page(page, address):
-    """Open an address; return a list that fills with the errors of the browser's console."""
+    """Open an address; return a list that fills with errors of the browser's console, and what it fetches elsewhere."""
     problems = []
+    page.on("request", lambda request: None if _at_home(request.url) else problems.append(request.url))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(address)

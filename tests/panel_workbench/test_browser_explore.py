@@ -134,6 +134,19 @@ def test_bounds_follow_the_variant(tab):
     assert tab.get_by_text("failed at epoch").count() == 0
 
 
+def test_pictures_of_another_variant_are_painted_once_or_twice(tab):
+    """Each part that comes would have all pictures laid out and painted, were that not done once for a frame."""
+    tab.evaluate("""() => { const view = Bokeh.Models.get("Plot").prototype.default_view.prototype;
+        const paint = view._actual_paint; window.painted = {};
+        view._actual_paint = function () { painted[this.model.id] = (painted[this.model.id] ?? 0) + 1; paint.call(this); }; }""")
+    tab.get_by_role("combobox").first.click()
+    tab.get_by_role("menuitem").filter(has_text="seed1").first.click()
+    until(tab, "() => Object.keys(painted).length >= 4", "the pictures were not painted")
+    tab.wait_for_timeout(1_500)
+    counts = list(tab.evaluate("painted").values())
+    assert max(counts) <= 3 and sum(counts) <= 10, counts
+
+
 def test_two_epochs_and_their_difference(tab):
     typed(tab, 0)
     tab.get_by_text("A | B", exact=True).click()

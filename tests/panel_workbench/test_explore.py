@@ -54,6 +54,18 @@ def marked(card):
     return [{name: list(values) for name, values in one.items()} for one in columns if len(next(iter(one.values())))]
 
 
+def test_another_variant_keeps_the_widgets_that_fit_it_and_their_settings(page):
+    card = card_of(page, MAP)
+    card.controls.neuron = 7
+    controls, widgets = card.controls, card._widgets.objects
+    page.cursor.variant = [name for name in page._variants if "seed1" in name][0]
+    assert widgets and card._widgets.objects == widgets
+    assert card.controls is controls and card.frame.controls is controls and controls.neuron == 7
+    drawing = card.drawing
+    controls.neuron = 3
+    assert card.drawing is not drawing
+
+
 def test_what_is_chosen_is_marked_wherever_it_is(page):
     page.choose({"neuron": 7, "frequency": 3})
     clusters = card_of(page, CLUSTERS)

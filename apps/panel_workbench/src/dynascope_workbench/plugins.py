@@ -11,6 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dynascope.plugins import PluginRow, Provided
+from dynascope_workbench.panes import TextPane
 from dynascope_workbench.session import Session
 from dynascope_workbench.tables import ONE_LINE, html_table
 
@@ -117,7 +118,7 @@ def _card(row: PluginRow, provided: Sequence[Provided]) -> Any:
     if row.error:
         parts.append(pmui.Alert(row.error, severity="error", sizing_mode="stretch_width", margin=(4, 8), sx=ONE_LINE))
     if row.traceback:
-        trace = pn.pane.Str(row.traceback, sizing_mode="stretch_width", margin=(4, 12), stylesheets=[TRACE_STYLE])
+        trace = TextPane(row.traceback, sizing_mode="stretch_width", margin=(4, 12), stylesheets=[TRACE_STYLE])
         opening = pmui.Accordion(
             ("Traceback", trace), sizing_mode="stretch_width", margin=(4, 8), title_variant="subtitle2"
         )

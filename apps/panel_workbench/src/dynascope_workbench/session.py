@@ -37,12 +37,18 @@ def refuse_read_only() -> None:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def together(*, anew: bool = False) -> Iterator[None]:
     """Send all changes of the page as one, where a browser has it: while it is being made, nothing is to be sent.
 
-    The document is not frozen meanwhile: Bokeh would then look through all its models for new ones at each tick.
+    Args:
+        anew: whether pictures are made anew. Bokeh then looks through all models of the page for new ones, once and not
+            for each picture; at a tick it need not.
     """
-    with hold() if pn.state.curdoc is not None and pn.state.loaded else nullcontext():
+    document = pn.state.curdoc
+    if document is None or not pn.state.loaded:
+        yield
+        return
+    with hold(), document.models.freeze() if anew else nullcontext():
         yield
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
 from typing import Any
 
-import panel as pn
+from dynascope_workbench.panes import HtmlPane
 
 __all__ = ["ONE_LINE", "TABLE_STYLE", "html_of", "html_table", "table_pane"]
 
@@ -62,4 +62,4 @@ def html_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
 
 def table_pane(html: str = "") -> Any:
     """Return the pane of a table whose rows change: ``object`` is what ``html_of`` returns."""
-    return pn.pane.HTML(html, stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", margin=(4, 8))
+    return HtmlPane(html, stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", margin=(4, 8))

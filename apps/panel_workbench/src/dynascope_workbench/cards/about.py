@@ -5,9 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import panel as pn
-
 from dynascope.plugins import Provided, Registry
+from dynascope_workbench.panes import HtmlPane
 from dynascope_workbench.tables import TABLE_STYLE, html_of
 
 __all__ = ["about"]
@@ -35,6 +34,6 @@ def about(provided: Provided, plugins: Registry) -> Any:
     ]
     if sources:
         said.append(f"<p>Sources: {escape('; '.join(dict.fromkeys(sources)))}</p>")
-    return pn.pane.HTML(
+    return HtmlPane(
         "".join(said).replace("``", ""), stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", margin=(4, 8)
     )

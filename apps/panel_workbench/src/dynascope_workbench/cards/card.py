@@ -17,13 +17,14 @@ from dynascope import Variant
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
 from dynascope.plugins import Provided, Registry
 from dynascope_workbench.cards.about import about
-from dynascope_workbench.cards.controls import names_of, settings_of, widgets_of, with_settings
+from dynascope_workbench.cards.controls import alike, names_of, settings_of, widgets_of, with_settings
 from dynascope_workbench.cards.drawing import Drawing
 from dynascope_workbench.cards.dressing import HEIGHT
 from dynascope_workbench.cards.freshness import Freshness, analyzers_of
 from dynascope_workbench.cards.heading import CardButtons
 from dynascope_workbench.cards.host import Choosing, Host
 from dynascope_workbench.epoch.cursor import DIFFERENCE, ONE
+from dynascope_workbench.panes import HtmlPane, TextPane
 from dynascope_workbench.session import read_only
 
 __all__ = ["ViewCard"]
@@ -81,9 +82,9 @@ class ViewCard:
         self._picture = pn.Column(sizing_mode="stretch_width", margin=0, min_height=HEIGHT)
         self._widgets = pmui.Row(margin=0, styles={"flex": "1 1 auto"}, sx=BESIDE_TITLE)
         self._stale = ""
-        self._title = pn.pane.HTML(self._titled(), margin=0, stylesheets=[TITLE], styles={"flex": "0 1 auto"})
+        self._title = HtmlPane(self._titled(), margin=0, stylesheets=[TITLE], styles={"flex": "0 1 auto"})
         self._about = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
-        self._note = pn.pane.HTML(
+        self._note = HtmlPane(
             escape(provided.item.description), sizing_mode="stretch_width", margin=(2, 8, 6, 8), stylesheets=[NOTE]
         )
         header = pn.FlexBox(
@@ -249,13 +250,16 @@ class ViewCard:
             self._widgets[:] = []
             self._say_what_is_missing(variant, missing)
             return
-        self.controls = fitted_controls(view, artifacts, self.controls)
-        with_settings(self.controls, self._settings)
+        fitted = fitted_controls(view, artifacts, self.controls)
+        if not (len(self._widgets) and alike(fitted, self.controls)):
+            self.controls = fitted
+            self._widgets[:] = widgets_of(fitted)
+            if fitted is not None:
+                fitted.param.watch(self._controlled, names_of(fitted))
+        with self._untold():
+            with_settings(self.controls, self._settings)
         self._settings = {}
         self.frame = StoredFrame(variant, artifacts, view, epoch, self.controls)
-        self._widgets[:] = widgets_of(self.controls)
-        if self.controls is not None:
-            self.controls.param.watch(self._controlled, names_of(self.controls))
         self.axes = frozenset(axis for read in view.reads for axis in _axes(artifacts, read))
         self._draw()
 
@@ -386,4 +390,4 @@ def _axes(artifacts: Any, read: str) -> Collection[str]:
 
 
 def _small(text: str) -> Any:
-    return pn.pane.Str(text, styles={"font-size": "12px", "opacity": "0.75"}, margin=(0, 8))
+    return TextPane(text, styles={"font-size": "12px", "opacity": "0.75"}, margin=(0, 8))

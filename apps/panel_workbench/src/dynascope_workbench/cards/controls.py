@@ -10,7 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-__all__ = ["names_of", "settings_of", "widgets_of", "with_settings"]
+__all__ = ["alike", "names_of", "settings_of", "widgets_of", "with_settings"]
 
 AUTOMATIC = "automatic"
 
@@ -25,6 +25,17 @@ def settings_of(controls: Any) -> dict[str, Any]:
     names = names_of(controls)
     fresh = type(controls)() if names else None
     return {name: getattr(controls, name) for name in names if getattr(controls, name) != getattr(fresh, name)}
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Tell whether two controls of a view offer the same, so that widgets of one do for the other."""
+    return type(one) is type(other) and all(
+        _offered(one.param[name]) == _offered(other.param[name]) for name in names_of(one)
+    )
+
+
+def _offered(parameter: param.Parameter) -> Any:
+    return list(parameter.objects) if isinstance(parameter, param.Selector) else getattr(parameter, "bounds", None)
 
 
 def with_settings(controls: Any, settings: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dynascope.style import LINES
+from dynascope_workbench.panes import HtmlPane
 
 __all__ = ["ColumnHead", "beside", "caption"]
 
@@ -84,4 +85,4 @@ def beside(parts: Sequence[Any]) -> Any:
 
 
 def _line(text: str) -> Any:
-    return pn.pane.HTML(text, stylesheets=[TEXT], sizing_mode="stretch_width", margin=(3, 8))
+    return HtmlPane(text, stylesheets=[TEXT], sizing_mode="stretch_width", margin=(3, 8))

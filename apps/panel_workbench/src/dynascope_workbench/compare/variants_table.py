@@ -106,17 +106,13 @@ class VariantsTable:
         )  # fmt: skip
         self.note = pmui.Typography("", variant="body2", sx={"color": "text.secondary"}, margin=(4, 8))
         self._broken = pn.Column(sizing_mode="stretch_width", margin=0)
-        self.grid = _Grid(
-            _frame([], []), show_index=False, pagination="remote", page_size=PAGE_SIZE, selectable="checkbox-single",
-            layout="fit_data_fill", disabled=True, theme="simple", stylesheets=[STYLE], sizing_mode="stretch_width",
-            margin=(4, 4), css_classes=["variants"],
-        )  # fmt: skip
-        self.grid.param.watch(lambda event: self._selected(event.new), "selection")
-        self.columns.param.watch(lambda _: self._lay_out(), "value")
+        self._place = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._show(_frame([], []))
+        self.columns.param.watch(lambda _: self._hide(), "value")
 
     def panel(self) -> Any:
         """Return the table, with the choice of its columns below it."""
-        return pn.Column(self._broken, self.grid, self.note, self.columns, sizing_mode="stretch_width", margin=0)
+        return pn.Column(self._broken, self._place, self.note, self.columns, sizing_mode="stretch_width", margin=0)
 
     def look(self, variants: Mapping[str, Variant]) -> None:
         """Read the rows anew: first what is cheap, and in a browser the milestones a little later, in slices."""
@@ -172,15 +168,14 @@ class VariantsTable:
         broken = any(row.error for row in self._rows)
         shown = [*first, *FACTS, *reached, *texts, *([ERROR] if broken else [])]
         self._about = {titles[name]: name for name in every}
-        self._marking = True  # another table begins with nothing ticked
-        self.grid.value = _frame(self._rows, [(titles[name], self._column(name, values)) for name in every])
         before = set(self.columns.options)
         kept = [title for title in self.columns.value if title in titles.values()]
         fresh = [titles[name] for name in shown if titles[name] not in before]
         self.columns.param.update(
             options=list(titles.values()), value=[title for title in titles.values() if title in {*kept, *fresh}]
         )
-        self._lay_out()
+        self._marking = True  # another table begins with nothing ticked
+        self._show(_frame(self._rows, [(titles[name], self._column(name, values)) for name in every]))
         self._mark()
         readable = sum(not row.error for row in self._rows)
         self.note.object = f"{readable:,} variants" + (
@@ -200,9 +195,23 @@ class VariantsTable:
             return [self._extra[name].get(row.name) for row in self._rows]
         return [row.facts.get(name) for row in self._rows]
 
-    def _lay_out(self) -> None:
-        """Show the columns that are chosen, each with its filter."""
-        frame = self.grid.value
+    def _show(self, frame: Any) -> None:
+        """Show a table; one with other columns is made anew: Panel's would change while it is still being built."""
+        looks = self._looks(frame)
+        if self._place.objects and list(self.grid.value.columns) == list(frame.columns):
+            self.grid.param.update(value=frame, **looks)
+            return
+        kept = {} if not self._place.objects else {"sorters": self.grid.sorters}
+        self.grid = _Grid(
+            frame, show_index=False, pagination="remote", page_size=PAGE_SIZE, selectable="checkbox-single",
+            layout="fit_data_fill", disabled=True, theme="simple", stylesheets=[STYLE], sizing_mode="stretch_width",
+            margin=(4, 4), css_classes=["variants"], **looks, **kept,
+        )  # fmt: skip
+        self.grid.param.watch(lambda event: self._selected(event.new), "selection")
+        self._place[:] = [self.grid]
+
+    def _looks(self, frame: Any) -> dict[str, Any]:
+        """Return how the columns of a table look, each with its filter."""
         numbers = [title for title in frame.columns if frame[title].dtype.kind in "if"]
         hint = {title: "> 0.5" if title in numbers else "contains" for title in frame.columns if title != NAME}
         formatters: dict[str, Any] = {}
@@ -213,16 +222,23 @@ class VariantsTable:
                 if whole and self._about.get(title) not in SHARES
                 else ScientificFormatter(precision=3, power_limit_low=-3, power_limit_high=6, nan_format="–")
             )
-        self.grid.param.update(
-            formatters=formatters,
-            text_align=dict.fromkeys(numbers, "right"),
-            header_filters={
+        return {
+            "formatters": formatters,
+            "text_align": dict.fromkeys(numbers, "right"),
+            "header_filters": {
                 title: {"type": "input", "placeholder": placeholder} for title, placeholder in hint.items()
             },
-            header_tooltips={title: self._about.get(title, title) for title in hint},
-            hidden_columns=[NAME, *(title for title in hint if title not in self.columns.value)],
-            frozen_columns=["variant"] if "variant" in frame.columns else [],
-        )
+            "header_tooltips": {title: self._about.get(title, title) for title in hint},
+            "hidden_columns": self._hidden(frame),
+            "frozen_columns": ["variant"] if "variant" in frame.columns else [],
+        }
+
+    def _hidden(self, frame: Any) -> list[str]:
+        return [NAME, *(title for title in frame.columns if title != NAME and title not in self.columns.value)]
+
+    def _hide(self) -> None:
+        """Show the columns that are chosen, of the table that is there."""
+        self.grid.hidden_columns = self._hidden(self.grid.value)
 
     def _mark(self) -> None:
         names = list(self.grid.value[NAME])

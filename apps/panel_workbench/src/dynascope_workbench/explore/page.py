@@ -283,7 +283,7 @@ class Explore(Host):
         changed = {event.name for event in events}
         if self.variant is None:
             return
-        with together():
+        with together(anew=bool(changed & {"variant", "probe", "mode"})):
             if changed & {"variant", "probe"}:
                 self._open(self.variant, fresh="variant" in changed)
             elif "mode" in changed:
@@ -369,7 +369,7 @@ class Explore(Host):
             return
         # Views over the epochs are drawn anew when nothing has come for a while, or after some looks: not each time.
         self._unsettled = 0 if same or self._unsettled >= LOOKS else self._unsettled + 1
-        with together():
+        with together(anew=True):
             if variant.checkpoints != self.cursor.epochs:
                 self._take_epochs(variant, self.cursor.epoch, self.cursor.other_epoch)
             self.any_epoch.arrived(self.cursor.epochs, self.cursor.jump)

@@ -14,6 +14,7 @@ from dynascope import DynascopeError
 from dynascope.jobs import Job
 from dynascope.jobs.progress import Progress
 from dynascope_workbench.jobs.watch import Seen, watch_of
+from dynascope_workbench.panes import TextPane
 from dynascope_workbench.session import Session, read_only, refuse_read_only
 from dynascope_workbench.texts import in_time
 
@@ -150,7 +151,7 @@ class _Row:
             variant="caption", margin=(0, 4, 4, 4), sizing_mode="stretch_width", sx={"color": "text.secondary"}
         )
         self._bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", margin=(0, 12))
-        self._log = pn.pane.Str("", sizing_mode="stretch_width", margin=(6, 12), stylesheets=[LOG_STYLE])
+        self._log = TextPane("", sizing_mode="stretch_width", margin=(6, 12), stylesheets=[LOG_STYLE])
         self._opened = pn.Column(self._log, sizing_mode="stretch_width", margin=0, visible=False)
         names = {
             "curves": "curves", "explore": "Explore it", "analyse": "Analyse it", "log": "log",

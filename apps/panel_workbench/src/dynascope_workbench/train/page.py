@@ -16,6 +16,7 @@ from dynascope.jobs import Job
 from dynascope.style import GREY
 from dynascope_workbench.cards.dressing import dress
 from dynascope_workbench.jobs.list import JobList, copy_button
+from dynascope_workbench.panes import TextPane
 from dynascope_workbench.session import Session, read_only, when_locked
 from dynascope_workbench.tables import ONE_LINE, html_of, table_pane
 from dynascope_workbench.train.curves import Curves
@@ -83,7 +84,7 @@ class Train:
         self.analysed = pmui.Checkbox(label="analyse while it trains", value=True, margin=(10, 8))
         self.start = pmui.Button(label="Train", variant="contained", margin=(8, 4), disabled=read_only())
         self.copy = copy_button(margin=(10, 4))
-        self._command = pn.pane.Str("", styles={"font": "12px monospace", "white-space": "pre-wrap"}, margin=(0, 12))
+        self._command = TextPane("", styles={"font": "12px monospace", "white-space": "pre-wrap"}, margin=(0, 12))
         self.form: Form | None = None
         self._form = pn.Column(sizing_mode="stretch_width", margin=0)
         self.note = pmui.Alert("", severity="info", sizing_mode="stretch_width", margin=(4, 8), sx=ONE_LINE)
