@@ -138,7 +138,9 @@ def test_pictures_of_another_variant_are_painted_once_or_twice(tab):
     """Each part that comes would have all pictures laid out and painted, were that not done once for a frame."""
     tab.evaluate("""() => { const view = Bokeh.Models.get("Plot").prototype.default_view.prototype;
         const paint = view._actual_paint; window.painted = {};
-        view._actual_paint = function () { painted[this.model.id] = (painted[this.model.id] ?? 0) + 1; paint.call(this); }; }""")
+        view._actual_paint = function () {
+            painted[this.model.id] = (painted[this.model.id] ?? 0) + 1;
+            paint.call(this); }; }""")
     tab.get_by_role("combobox").first.click()
     tab.get_by_role("menuitem").filter(has_text="seed1").first.click()
     until(tab, "() => Object.keys(painted).length >= 4", "the pictures were not painted")

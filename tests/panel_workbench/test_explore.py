@@ -10,6 +10,7 @@ from panel.io.location import Location
 
 from dynascope import InvalidSetting, Workspace, registry
 from dynascope.style import SELECTED_COLOUR
+from dynascope_workbench.cards.card import ViewCard
 from dynascope_workbench.cards.marks import CHOSEN
 from dynascope_workbench.epoch.cursor import DIFFERENCE, ONE, SIDE_BY_SIDE
 from dynascope_workbench.explore import Explore
@@ -58,12 +59,25 @@ def test_another_variant_keeps_the_widgets_that_fit_it_and_their_settings(page):
     card = card_of(page, MAP)
     card.controls.neuron = 7
     controls, widgets = card.controls, card._widgets.objects
-    page.cursor.variant = [name for name in page._variants if "seed1" in name][0]
+    page.cursor.variant = next(name for name in page._variants if "seed1" in name)
     assert widgets and card._widgets.objects == widgets
     assert card.controls is controls and card.frame.controls is controls and controls.neuron == 7
     drawing = card.drawing
     controls.neuron = 3
     assert card.drawing is not drawing
+
+
+def test_a_link_draws_each_picture_once_and_when_the_browser_has_the_page(shared, monkeypatch):
+    drawn = []
+    draw = ViewCard._drawn
+    monkeypatch.setattr(ViewCard, "_drawn", lambda card, *frame, **how: (drawn.append(*frame), draw(card, *frame))[1])
+    monkeypatch.setattr("dynascope_workbench.explore.page.fetching", lambda: True)
+    page = Explore(Recorded(shared, registry()), VIEWS)
+    last = list(page._variants)[-1]
+    page.follow_address(Location(search=f"?variant={last}&epoch=0"))
+    page.panel()  # without a browser, it is there at once
+    assert [(frame.variant.name, frame.epoch) for frame in drawn] == [(last.partition("/")[2], 0)] * len(VIEWS)
+    assert all(card.drawing is not None for card in page.cards)
 
 
 def test_what_is_chosen_is_marked_wherever_it_is(page):

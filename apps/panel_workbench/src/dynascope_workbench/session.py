@@ -16,7 +16,7 @@ from panel.io import hold
 from dynascope import InvalidSetting, Registry, Variant, Workspace
 from dynascope.jobs import Job
 
-__all__ = ["Session", "read_only", "refuse_read_only", "together", "when_locked"]
+__all__ = ["Session", "fetching", "read_only", "refuse_read_only", "together", "when_locked"]
 
 _ASIDE = ThreadPoolExecutor(1, thread_name_prefix="aside")
 
@@ -50,6 +50,12 @@ def together(*, anew: bool = False) -> Iterator[None]:
         return
     with hold(), document.models.freeze() if anew else nullcontext():
         yield
+
+
+def fetching() -> bool:
+    """Say whether the page is being made for a browser that does not have it yet."""
+    document = pn.state.curdoc
+    return document is not None and document.session_context is not None and not pn.state.loaded
 
 
 def when_locked(change: Callable[[], None]) -> None:

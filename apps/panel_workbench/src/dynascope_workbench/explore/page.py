@@ -26,7 +26,7 @@ from dynascope_workbench.explore.choices import Choices
 from dynascope_workbench.explore.reports import ReportBar
 from dynascope_workbench.explore.saver import Saver
 from dynascope_workbench.looks import BAR, ONE_LINE, STICKY
-from dynascope_workbench.session import Session, together, when_locked
+from dynascope_workbench.session import Session, fetching, together, when_locked
 
 __all__ = ["Explore"]
 
@@ -67,6 +67,7 @@ class Explore(Host):
         self._seen: object = None
         self._unsettled = 0
         self._looking = False
+        self._fetched = not fetching()  # until then no picture is drawn: the page is answered first
         self._address: Address | None = None
         self.board = Board(session, self, self._show, ())
         self.board.chooser.value = self.board.known(views or self._usual_views())
@@ -151,7 +152,7 @@ class Explore(Host):
 
     def _show(self, card: ViewCard) -> None:
         cursor = self.cursor
-        if self.variant is not None:
+        if self._fetched and self.variant is not None:
             card.tell(self.freshness)
             card.show(self.variant, cursor.probe, cursor.epoch, cursor.other_epoch, cursor.mode)
             card.mark(cursor.chosen)
@@ -250,7 +251,7 @@ class Explore(Host):
         ]
         self._lay_out()
         # What changes while a browser is still fetching the page would be lost to it.
-        pn.state.onload(self._begin_looking)
+        pn.state.onload(self._begin)
         return pn.Column(
             self._empty, self._bar, *broken, self.board.grid, self.board.drawer, self.reports.dialog, self.saver,
             sizing_mode="stretch_width", margin=(14, 14),
@@ -350,12 +351,21 @@ class Explore(Host):
 
     # What changes beside the page.
 
-    def _begin_looking(self) -> None:
-        self._looking = True
+    def _begin(self) -> None:
+        """Draw the pictures, now that the browser has the page, and look from now on what changes."""
+        waited = not self._fetched
+        self._looking = self._fetched = True
+        if waited:
+            when_locked(self._draw_first)
         if self.variant is not None:
             self._look_at_freshness()
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.look, LOOK_MS)
+
+    def _draw_first(self) -> None:
+        with together(anew=True):
+            for card in self.board.made:
+                self._show(card)
 
     def look(self) -> None:
         """Look whether something was computed or trained since; what concerns the page is shown."""
