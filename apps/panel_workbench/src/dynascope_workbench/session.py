@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import panel as pn
+import panel_material_ui as pmui
 from bokeh.document import Document
 from panel.io import hold
 
 from dynascope import InvalidSetting, Registry, Variant, Workspace
 from dynascope.jobs import Job
 
-__all__ = ["Session", "fetching", "read_only", "refuse_read_only", "together", "when_locked"]
+__all__ = ["Session", "fetching", "nothing_yet", "read_only", "refuse_read_only", "together", "when_locked"]
 
 _ASIDE = ThreadPoolExecutor(1, thread_name_prefix="aside")
 
@@ -124,3 +125,14 @@ class Session:
                 _soon(document, lambda: deliver(future.result()))
 
         _ASIDE.submit(work).add_done_callback(done)
+
+
+def nothing_yet(session: Session) -> Any:
+    """Return what stands on a page while there is no variant, with the way to the first."""
+    begin = pmui.Button(label="Train the first variant", variant="contained", size="small", margin=(8, 0))
+    begin.on_click(lambda _: when_locked(lambda: session.go("train")))
+    text = "There is no variant in this workspace yet. Train one here, or with `dynascope train FAMILY`."
+    return pn.Column(
+        pmui.Alert(text, severity="info", sizing_mode="stretch_width"), begin,
+        sizing_mode="stretch_width", margin=(8, 0),
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from dynascope_workbench.analyze.matrix import Matrix
 from dynascope_workbench.analyze.probes import ProbeChoice
 from dynascope_workbench.jobs.list import JobList
 from dynascope_workbench.looks import ONE_LINE
-from dynascope_workbench.session import Session, read_only
+from dynascope_workbench.session import Session, nothing_yet, read_only
 from dynascope_workbench.texts import plain
 
 __all__ = ["Analyze"]
@@ -152,7 +152,7 @@ class Analyze:
     def _refresh(self) -> None:
         names = sorted(self.session.workspace.variant_names(), key=_as_counted)
         families = sorted({name.partition("/")[0] for name in names})
-        self._empty[:] = [] if names else [self._nothing()]
+        self._empty[:] = [] if names else [nothing_yet(self.session)]
         self._matrix.visible = self._probe_holder.visible = bool(names)
         if list(self.family.options) != families:
             self.family.options = families
@@ -248,12 +248,6 @@ class Analyze:
         if not lacking:
             return f"{where}, everything is fresh."
         return f"{where}, {_counted(lacking, 'unit')} {'is' if lacking == 1 else 'are'} missing or stale."
-
-    def _nothing(self) -> Any:
-        train = pmui.Button(label="Train one", variant="outlined", size="small", margin=(8, 8))
-        train.on_click(lambda _: self.session.go("train"))
-        note = pmui.Alert("There is no variant in this workspace yet.", severity="info", sizing_mode="stretch_width")
-        return pn.Column(note, train, sizing_mode="stretch_width", margin=0)
 
     def _opened(self, name: str) -> Variant | str:
         """Return a variant, or its name with the reason for which it cannot be read."""

@@ -21,7 +21,7 @@ from dynascope_workbench.compare.variants_table import MOST, VariantsTable
 from dynascope_workbench.epoch.cursor import nearest
 from dynascope_workbench.epoch.player import EpochPlayer
 from dynascope_workbench.looks import BAR, ONE_LINE, STICKY
-from dynascope_workbench.session import Session, together, when_locked
+from dynascope_workbench.session import Session, nothing_yet, together, when_locked
 from dynascope_workbench.tables import html_table
 
 __all__ = ["Compare"]
@@ -158,6 +158,10 @@ class Compare:
 
     def choose(self, names: Sequence[str]) -> None:
         """Compare these variants: at the epoch that was shown before, if there was one."""
+        with together(anew=True):
+            self._choose(names)
+
+    def _choose(self, names: Sequence[str]) -> None:
         earlier = self._first_epoch()
         self.table.choose([name for name in names if name in self._variants][:MOST])
         chosen = self.chosen
@@ -185,8 +189,7 @@ class Compare:
     def panel(self) -> Any:
         """Return the page's content."""
         if not self._variants and not self.session.workspace.broken_variants():
-            text = "There is no variant in this workspace yet. Train one: `dynascope train FAMILY`."
-            return pmui.Alert(text, severity="info", sizing_mode="stretch_width", margin=16)
+            return nothing_yet(self.session)
         table = pmui.Card(
             self.table.panel(), title="Variants", collapsible=True, sizing_mode="stretch_width", margin=(0, 0, 8, 0),
             variant="outlined", elevation=0,
@@ -354,9 +357,12 @@ class Compare:
         self._differences[:] = parts
 
     def _show_views(self) -> None:
+        if not self._quiet:
+            with together(anew=True):
+                self._lay_out()
+
+    def _lay_out(self) -> None:
         """Lay the chosen views out, a row each with a card for each variant."""
-        if self._quiet:
-            return
         epochs = self._epochs()
         chosen = self.chosen
         epochs = {name: epochs.get(name, 0) for name in chosen}  # where there is no checkpoint, the card says so

@@ -103,6 +103,7 @@ class VariantsTable:
         self._slices: Any = None
         self.columns = pmui.MultiChoice(
             label="columns", options=[], value=[], sizing_mode="stretch_width", margin=(4, 4), searchable=True,
+            chip=False,
         )  # fmt: skip
         self.note = pmui.Typography("", variant="body2", sx={"color": "text.secondary"}, margin=(4, 8))
         self._broken = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -198,12 +199,14 @@ class VariantsTable:
     def _show(self, frame: Any) -> None:
         """Show a table; one with other columns is made anew: Panel's would change while it is still being built."""
         looks = self._looks(frame)
-        if self._place.objects and list(self.grid.value.columns) == list(frame.columns):
+        pages = "remote" if len(frame) > PAGE_SIZE else None
+        before = (list(self.grid.value.columns), self.grid.pagination) if self._place.objects else None
+        if before == (list(frame.columns), pages):
             self.grid.param.update(value=frame, **looks)
             return
-        kept = {} if not self._place.objects else {"sorters": self.grid.sorters}
+        kept = {} if before is None else {"sorters": self.grid.sorters}
         self.grid = _Grid(
-            frame, show_index=False, pagination="remote", page_size=PAGE_SIZE, selectable="checkbox-single",
+            frame, show_index=False, pagination=pages, page_size=PAGE_SIZE, selectable="checkbox-single",
             layout="fit_data_fill", disabled=True, theme="simple", stylesheets=[STYLE], sizing_mode="stretch_width",
             margin=(4, 4), css_classes=["variants"], **looks, **kept,
         )  # fmt: skip

@@ -134,7 +134,7 @@ export function render({ model, el }) {
     for (const [kind, epoch, said] of last() > 0 ? marks : []) {
       const tick = document.createElement("i");
       tick.className = kind;
-      tick.title = `${said}: ${written(epoch)}`;
+      tick.dataset.said = `${said}: ${model.unit} ${written(epoch)}`;
       tick.style.left = `${(100 * nearest(model.epochs, epoch)) / last()}%`;
       ticks.append(tick);
     }
@@ -176,6 +176,11 @@ export function render({ model, el }) {
   const keys = { Home: "first", ArrowLeft: "previous", " ": "play", ArrowRight: "next", End: "last" };
 
   for (const each of el.querySelectorAll("button")) each.onclick = () => actions[each.dataset.do]();
+  // Ticks lie above the slider and let its clicks through: what they mean is said by the slider itself.
+  slider.onpointermove = (event) => {
+    const near = [...ticks.children].find((tick) => Math.abs(tick.getBoundingClientRect().left - event.clientX) < 5);
+    slider.title = near?.dataset.said ?? "";
+  };
   slider.oninput = () => go(slider.valueAsNumber);
   speed.onchange = () => { if (timer !== null) { stop(); start(); } };
 

@@ -21,11 +21,12 @@ GRID = """
 :host {
   display: grid !important;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 600px), 1fr));
+  grid-auto-flow: dense;
   gap: 14px;
   align-items: start;
 }
 """
-"""As many columns as there is room for."""
+"""As many columns as there is room for; a card beside a wide one is filled by what comes later."""
 WIDE, NARROW = {"grid-column": "1 / -1"}, {"grid-column": "auto"}
 
 

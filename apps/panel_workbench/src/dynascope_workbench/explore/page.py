@@ -26,13 +26,12 @@ from dynascope_workbench.explore.choices import Choices
 from dynascope_workbench.explore.reports import ReportBar
 from dynascope_workbench.explore.saver import Saver
 from dynascope_workbench.looks import BAR, ONE_LINE, STICKY
-from dynascope_workbench.session import Session, fetching, together, when_locked
+from dynascope_workbench.session import Session, fetching, nothing_yet, together, when_locked
 
 __all__ = ["Explore"]
 
 NAME = "explore"
 """Of this page, in the address."""
-EMPTY = "There is no variant in this workspace yet. Train one here, or with `dynascope train FAMILY`."
 SOME = 6
 """Views that are shown at first of a family that names none."""
 FOLLOWED = ("variant", "probe", "index", "other", "mode", "chosen")
@@ -100,12 +99,8 @@ class Explore(Host):
         self._link = pmui.IconButton(
             icon="link", description="Copy a link to what is shown", size="small", margin=(8, 4)
         )
-        begin = pmui.Button(label="Train the first variant", variant="contained", size="small", margin=(8, 0))
-        begin.on_click(lambda _: when_locked(lambda: self.session.go("train")))
-        self._empty = pn.Column(
-            pmui.Alert(EMPTY, severity="info", sizing_mode="stretch_width"), begin,
-            sizing_mode="stretch_width", margin=(8, 0), visible=not self._variants,
-        )  # fmt: skip
+        self._empty = nothing_yet(self.session)
+        self._empty.visible = not self._variants
         first = pmui.Row(
             self._choice, self._probe, self.reports.choice, self.reports.button, self._open_chooser, self._mode,
             self._link, sizing_mode="stretch_width", sx=ONE_LINE,

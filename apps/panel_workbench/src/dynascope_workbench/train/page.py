@@ -33,7 +33,7 @@ NAMED = 3
 """Variants that are named; of more, how many there are."""
 WRAP = {"flexWrap": "wrap", "alignItems": "flex-start"}
 BOXES = {
-    "seeds": ("seeds", "0-9, or how many", "Several seeds: 0-9, both included; or how many; or 3,5."),
+    "seeds": ("seeds", "0-9 for ten; or 3,5", "Several seeds: 0-9, both included; or how many; or 3,5."),
     "varied": (
         "settings with several values",
         "weight_decay=0.5,1 optimizer=adam,sgd",

@@ -24,13 +24,19 @@ def frequency_ticks(count: int) -> list[int]:
 def frequency_lines(frame: Frame) -> dict[int, tuple[str, str, str]]:
     """Return the colour, dash and marker of each frequency that has its own: the same in all views of a variant.
 
-    The first are the key frequencies of the last checkpoint, which so keep theirs whatever happened before; then those
-    with the largest clusters, and the most neurons, at any checkpoint. What goes beyond the lines that can be told
-    apart has none, and is drawn in grey.
+    The first to have one are the key frequencies of the last checkpoint, which so keep theirs whatever happened before;
+    then those with the largest clusters, and the most neurons, at any checkpoint. What goes beyond the lines that can
+    be told apart has none, and is drawn in grey. Each takes the line with the place k modulo the number of lines, or
+    the next that is free: a frequency that two variants have in common mostly has the same in both.
     """
     last = frame.read(KEY, epoch=frame.epochs[-1])
     frequency, key = last["frequency"].values, last.values > 0
     cluster, best = (frame.series(array).values.max(axis=0) for array in (CLUSTER_SIZE, BEST_SIZE))
     order = [index for index in np.lexsort((-best, -cluster, ~key)) if key[index] or best[index] or cluster[index]]
     named = sorted(order[: len(LINES)], key=lambda index: (not key[index], frequency[index]))
-    return {int(frequency[index]): line for index, line in zip(named, LINES, strict=False)}
+    free = dict(enumerate(LINES))
+    lines: dict[int, tuple[str, str, str]] = {}
+    for k in (int(frequency[index]) for index in named):
+        place = min(free, key=lambda place: (place - k) % len(LINES))
+        lines[k] = free.pop(place)
+    return lines
