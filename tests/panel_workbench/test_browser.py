@@ -45,6 +45,7 @@ def workbench(page, address):
     """A tab with the workbench and these views; in the end its console must hold no error."""
     problems = open_page(page, f"{address}?views={VIEWS}")
     label(page).wait_for()
+    expect_line(page, 40)  # pictures come when the page is there
     yield page
     assert problems == []
 

@@ -50,6 +50,7 @@ def tab(page, address):
     variant = "p11_seed0_dseed598_frac0.5_d_model16_n_heads2_d_head8_d_mlp32"
     problems = open_page(page, f"{address}?variant={FAMILY}/{variant}&views={VIEWS}")
     page.locator(".view-card").nth(3).wait_for()
+    until(page, f"() => ({FRAMES})().length >= 4", "the pictures did not come")
     yield page
     assert problems == []
 

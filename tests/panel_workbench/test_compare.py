@@ -479,7 +479,7 @@ def test_two_tabs_do_not_share_their_state(shared):
 
 def test_a_workspace_without_variants_says_what_to_do(tmp_path):
     page = Compare(Session(Workspace.create(tmp_path / "w"), registry()))
-    assert "Train one: `dynascope train FAMILY`" in texts(page.panel())
+    assert "Train one here, or with `dynascope train FAMILY`." in texts(page.panel())
 
 
 def test_families_may_differ_and_that_is_said(workspace, named):

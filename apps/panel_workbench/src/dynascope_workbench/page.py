@@ -18,6 +18,7 @@ from dynascope_workbench.analyze import Analyze
 from dynascope_workbench.compare import Compare
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.jobs.running import RunningJobs
+from dynascope_workbench.mends import Mends
 from dynascope_workbench.plugins import Plugins
 from dynascope_workbench.session import Session
 from dynascope_workbench.train import Train
@@ -120,11 +121,11 @@ def workbench(workspace: str | None = None) -> Any:
     if refused is not None:
         return pmui.Alert(refused, severity="error")
     plugins = registry()
-    header = [_versions(plugins)]
+    header = [Mends(width=0, height=0, margin=0), _versions(plugins)]
     try:
         session = Session(Workspace(find_workspace(workspace), plugins), plugins)
         content = Workbench(session, pn.state.location).tabs
-        header.insert(0, RunningJobs(session).panel())
+        header.insert(1, RunningJobs(session).panel())
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
     return _unbound(

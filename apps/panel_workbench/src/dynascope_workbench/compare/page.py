@@ -353,6 +353,8 @@ class Compare:
         if len(chosen) > 1:
             shared = ", ".join(f"{name.replace('_', ' ')} = {value}" for name, value in same.items() if value != "–")
             text = f"Same: {shared}." if shared else "They share no setting."
+            probes = dict.fromkeys(self.session.plugins.choose(one.family.probe).title for one in chosen)
+            text += f" Probe: {', '.join(probes)}."
             parts.append(pmui.Typography(text, variant="body2", sx={"color": "text.secondary"}, margin=(2, 8)))
         self._differences[:] = parts
 

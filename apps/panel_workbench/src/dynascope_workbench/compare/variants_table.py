@@ -22,8 +22,10 @@ __all__ = ["MOST", "VariantsTable", "keeps"]
 MOST = 4
 """Variants that are compared: more columns than that cannot be read."""
 PAGE_SIZE = 8
+AT_ONCE_S = 0.2
+"""How long milestones are read before the table is shown; of a hundred variants that is all of them."""
 SLICE_S = 0.05
-"""How long milestones are read at a time: in between the page answers."""
+"""How long they are read at a time afterwards: in between the page answers."""
 EVERY_MS = 150
 NAME, ERROR = "name", "error"
 FACTS = ("state", "epoch", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
@@ -76,6 +78,7 @@ STYLE = """
 .tabulator .tabulator-footer .tabulator-page.active { color: var(--accent); font-weight: 700; }
 """
 """The table takes the colours of the page, light or dark."""
+ONE_PAGE = ".tabulator .tabulator-footer { display: none; }"
 
 
 class VariantsTable:
@@ -120,10 +123,7 @@ class VariantsTable:
         self._rows = rows_of(self.session.workspace, variants)
         self._extra = compared(self.session.workspace, variants)
         self._reading = self._read_milestones(variants)
-        if pn.state.curdoc is None:
-            for _ in self._reading:
-                continue
-        elif self._slices is None:
+        if not self._read(AT_ONCE_S if pn.state.curdoc is not None else np.inf) and self._slices is None:
             self._slices = pn.state.add_periodic_callback(self._read_on, EVERY_MS)
         self._fill()
 
@@ -142,12 +142,15 @@ class VariantsTable:
         if found:
             self._told = False
 
+    def _read(self, seconds: float) -> bool:
+        """Read milestones for a while; say whether all have been read."""
+        end = time.monotonic() + seconds
+        return all(time.monotonic() <= end for _ in self._reading)
+
     def _read_on(self) -> None:
         """Read milestones for a moment; show them when all are there."""
-        end = time.monotonic() + SLICE_S
-        for _ in self._reading:
-            if time.monotonic() > end:
-                return
+        if not self._read(SLICE_S):
+            return
         if self._slices is not None:
             self._slices.stop()
             self._slices = None
@@ -197,17 +200,19 @@ class VariantsTable:
         return [row.facts.get(name) for row in self._rows]
 
     def _show(self, frame: Any) -> None:
-        """Show a table; one with other columns is made anew: Panel's would change while it is still being built."""
+        """Show a table; one with other columns is made anew: Panel's would change while it is still being built.
+
+        One in which something is filtered has long been built, and would forget the filters.
+        """
         looks = self._looks(frame)
-        pages = "remote" if len(frame) > PAGE_SIZE else None
-        before = (list(self.grid.value.columns), self.grid.pagination) if self._place.objects else None
-        if before == (list(frame.columns), pages):
+        before = list(self.grid.value.columns) if self._place.objects else None
+        if before == list(frame.columns) or (before is not None and self.grid.filters):
             self.grid.param.update(value=frame, **looks)
             return
         kept = {} if before is None else {"sorters": self.grid.sorters}
         self.grid = _Grid(
-            frame, show_index=False, pagination=pages, page_size=PAGE_SIZE, selectable="checkbox-single",
-            layout="fit_data_fill", disabled=True, theme="simple", stylesheets=[STYLE], sizing_mode="stretch_width",
+            frame, show_index=False, pagination="remote", page_size=PAGE_SIZE, selectable="checkbox-single",
+            layout="fit_data_fill", disabled=True, theme="simple", sizing_mode="stretch_width",
             margin=(4, 4), css_classes=["variants"], **looks, **kept,
         )  # fmt: skip
         self.grid.param.watch(lambda event: self._selected(event.new), "selection")
@@ -226,6 +231,7 @@ class VariantsTable:
                 else ScientificFormatter(precision=3, power_limit_low=-3, power_limit_high=6, nan_format="–")
             )
         return {
+            "stylesheets": [STYLE, *([ONE_PAGE] if len(frame) <= PAGE_SIZE else [])],
             "formatters": formatters,
             "text_align": dict.fromkeys(numbers, "right"),
             "header_filters": {
