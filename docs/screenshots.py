@@ -49,9 +49,6 @@ def opened(chromium, address: str, theme: str):
     page = chromium.new_page(viewport=SIZE, color_scheme=theme)
     page.goto(address)
     page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=60_000)
-    if theme == "dark":
-        page.get_by_label("Toggle theme").click()
-        page.mouse.move(2, 2)
     return page
 
 

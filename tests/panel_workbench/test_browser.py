@@ -203,13 +203,25 @@ def test_a_broken_view_shows_its_error_and_the_others_go_on(workbench):
     workbench.get_by_text("ZeroDivisionError: broken on purpose").wait_for(state="detached")
 
 
-def test_the_theme_can_be_switched(workbench):
-    sum_of_rgb = (
-        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
-    )
-    before = workbench.evaluate(sum_of_rgb)
+DARK = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every(part => part < 60)"
+
+
+def test_the_theme_can_be_switched_and_is_remembered(workbench):
+    assert not workbench.evaluate(DARK)
     workbench.get_by_label("Toggle theme").click()
-    workbench.wait_for_function(f"before => Math.abs({sum_of_rgb} - before) > 300", arg=before)
+    workbench.wait_for_function(DARK)
+    workbench.wait_for_function("document.cookie.includes('dynascope-theme=dark')")
+    workbench.reload()
+    expect_line(workbench, 40)
+    assert workbench.evaluate(DARK)
+
+
+def test_the_theme_begins_with_what_the_system_prefers(chromium, address):
+    page = chromium.new_context(color_scheme="dark").new_page()
+    problems = open_page(page, address)
+    page.wait_for_function(DARK)
+    assert problems == []
+    page.context.close()
 
 
 def test_a_page_that_was_rebound_to_this_machine_is_refused(address, playwright):

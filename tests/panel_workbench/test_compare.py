@@ -12,7 +12,7 @@ from panel.io.location import Location
 from reached import store_milestones
 from tiny import FAMILY, TINY
 
-from dynascope import View, Workspace, registry, train
+from dynascope import View, Workspace, compare, registry, train
 from dynascope.plugins import Provided, Registry
 from dynascope_workbench.compare import Compare
 from dynascope_workbench.compare.alignment import Alignment, Track, distance
@@ -468,6 +468,36 @@ def test_other_pages_lead_here_and_it_leads_to_explore(shared):
     page.session.go = lambda name, **state: asked.update(page=name, **state)
     page._explore(names[1])
     assert asked == {"page": "explore", "variant": names[1], "epoch": 20}
+
+
+class Recorded(Session):
+    """A session that notes the job that is started in place of starting it."""
+
+    def start(self, command, arguments):
+        self.job = type("Job", (), {"id": 1, "state": "running", "words": [command, *arguments]})()
+        return self.job
+
+
+def test_what_is_measured_over_variants_is_computed_by_a_click(workspace, named):
+    table = VariantsTable(Recorded(workspace, registry()))
+    table.look(named)
+    assert table.completion.panel.visible and table.completion.lacking == list(named)
+    table.completion.start()
+    words = table.session.job.words
+    assert words[0] == "analyze" and "fourier.variants" in words and words[-2:] == list(named)
+    table.completion.follow()
+    assert table.completion.button.disabled  # it goes on
+    compare(list(named.values()))
+    table.session.job.state = "done"
+    table.completion.follow()
+    assert "key frequencies" in table.grid.value.columns and not table.completion.panel.visible
+
+
+def test_variants_that_were_not_analysed_are_not_asked_for(workspace):
+    train(workspace.new_variant(FAMILY, {**TINY, "seed": 7, "epochs": 2}), schedule="0,2")
+    table = VariantsTable(Recorded(workspace, registry()))
+    table.look(Session(workspace, registry()).variants())
+    assert not any("seed7" in name for name in table.completion.lacking)
 
 
 def test_two_tabs_do_not_share_their_state(shared):

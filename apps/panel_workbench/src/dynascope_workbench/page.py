@@ -21,6 +21,7 @@ from dynascope_workbench.jobs.running import RunningJobs
 from dynascope_workbench.mends import Mends
 from dynascope_workbench.plugins import Plugins
 from dynascope_workbench.session import Session
+from dynascope_workbench.theme import Theme
 from dynascope_workbench.train import Train
 
 __all__ = ["PAGES", "Workbench", "workbench"]
@@ -121,16 +122,18 @@ def workbench(workspace: str | None = None) -> Any:
     if refused is not None:
         return pmui.Alert(refused, severity="error")
     plugins = registry()
-    header = [Mends(width=0, height=0, margin=0), _versions(plugins)]
+    theme = Theme(width=0, height=0, margin=0)
+    header = [Mends(width=0, height=0, margin=0), theme, _versions(plugins)]
     try:
         session = Session(Workspace(find_workspace(workspace), plugins), plugins)
         content = Workbench(session, pn.state.location).tabs
-        header.insert(1, RunningJobs(session).panel())
+        header.append(RunningJobs(session).panel())
     except DynascopeError as error:
         content = pmui.Alert(str(error), severity="error", sizing_mode="stretch_width", margin=16)
-    return _unbound(
+    page = _unbound(
         lambda: pmui.Page(title=TITLE, header=header, main=[content], theme_config=THEME, busy_indicator=None)
     )
+    return theme.follow(page)
 
 
 def _unbound(make: Callable[[], Any]) -> Any:

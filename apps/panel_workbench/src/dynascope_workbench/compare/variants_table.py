@@ -14,6 +14,7 @@ from bokeh.models import NumberFormatter, ScientificFormatter
 from panel.io.model import JSCode
 
 from dynascope import Variant
+from dynascope_workbench.compare.completion import Completion
 from dynascope_workbench.compare.variant_rows import Row, compared, milestones, rows_of
 from dynascope_workbench.session import Session
 
@@ -91,6 +92,7 @@ class VariantsTable:
     Attributes:
         chosen: names, in the order in which they were chosen.
         columns: which are shown.
+        completion: what is not computed yet of the variants, and computes it.
         grid: the table itself.
     """
 
@@ -109,6 +111,8 @@ class VariantsTable:
             chip=False,
         )  # fmt: skip
         self.note = pmui.Typography("", variant="body2", sx={"color": "text.secondary"}, margin=(4, 8))
+        self.completion = Completion(session, lambda: self.look(self._variants))
+        self._variants: Mapping[str, Variant] = {}
         self._broken = pn.Column(sizing_mode="stretch_width", margin=0)
         self._place = pn.Column(sizing_mode="stretch_width", margin=0)
         self._show(_frame([], []))
@@ -116,12 +120,17 @@ class VariantsTable:
 
     def panel(self) -> Any:
         """Return the table, with the choice of its columns below it."""
-        return pn.Column(self._broken, self._place, self.note, self.columns, sizing_mode="stretch_width", margin=0)
+        return pn.Column(
+            self._broken, self._place, self.note, self.completion.panel, self.columns, sizing_mode="stretch_width",
+            margin=0,
+        )  # fmt: skip
 
     def look(self, variants: Mapping[str, Variant]) -> None:
         """Read the rows anew: first what is cheap, and in a browser the milestones a little later, in slices."""
+        self._variants = variants
         self._rows = rows_of(self.session.workspace, variants)
         self._extra = compared(self.session.workspace, variants)
+        self.completion.look(variants, {name for column in self._extra.values() for name in column})
         self._reading = self._read_milestones(variants)
         if not self._read(AT_ONCE_S if pn.state.curdoc is not None else np.inf) and self._slices is None:
             self._slices = pn.state.add_periodic_callback(self._read_on, EVERY_MS)
