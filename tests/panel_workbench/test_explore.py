@@ -338,7 +338,9 @@ def test_the_address_of_another_page_does_not_say_what_explore_shows(workspace):
 def test_keys_are_for_what_is_open(page):
     page.reports.dialog.open = True
     assert not page.player.keys
+    drawings = [card.drawing for card in page.cards]
     page.reports._name.value_input = "Mine"
     page.reports._name.param.trigger("enter_pressed")
     assert not page.reports.dialog.open and page.player.keys
-    assert page.reports.name == "Mine"
+    assert page.reports.name == page.state()["report"] == "Mine"
+    assert [card.drawing for card in page.cards] == drawings  # nothing is drawn again

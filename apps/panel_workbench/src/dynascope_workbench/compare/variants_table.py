@@ -176,10 +176,10 @@ class VariantsTable:
         texts = [name for name, column in self._extra.items() if all(isinstance(one, str) for one in column.values())]
         reached = [name for name in self._extra if name.endswith(" reached")]
         first = [*(["family"] if families else []), "variant", *differ]
-        every = [*dict.fromkeys([*first, *FACTS, *reached, *texts, *self._extra, *settings, "family", ERROR])]
+        every = [*dict.fromkeys([*first, *texts, *FACTS, *reached, *self._extra, *settings, "family", ERROR])]
         titles = _titles(every)
         broken = any(row.error for row in self._rows)
-        shown = [*first, *FACTS, *reached, *texts, *([ERROR] if broken else [])]
+        shown = [*first, *texts, *FACTS, *reached, *([ERROR] if broken else [])]
         self._about = {titles[name]: name for name in every}
         before = set(self.columns.options)
         kept = [title for title in self.columns.value if title in titles.values()]

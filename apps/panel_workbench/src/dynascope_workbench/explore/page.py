@@ -72,7 +72,9 @@ class Explore(Host):
         self.board.chooser.value = self.board.known(views or self._usual_views())
         self.any_epoch = AnyEpoch(session)
         self.choices = Choices(self.cursor)
-        self.reports = ReportBar(session, lambda: (self.board.settings(), self.cursor.probe), self._open_report)
+        self.reports = ReportBar(
+            session, lambda: (self.board.settings(), self.cursor.probe), self._open_report, self._write_address
+        )
         self.saver = Saver(width=0, height=0, margin=0)
         self._make_widgets()
         self._connect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import panel as pn
 import panel_material_ui as pmui
 
 from dynascope import DynascopeError
@@ -14,6 +15,8 @@ from dynascope_workbench.session import Session, read_only, refuse_read_only
 __all__ = ["ReportBar"]
 
 USUAL = "usual views"
+OPENED_MS = 300
+"""After which a dialog is there, and its box can have the focus."""
 
 Views = Mapping[str, Mapping[str, Any]]
 """Ids of views, each with its settings, in order."""
@@ -26,12 +29,17 @@ class ReportBar:
         session: whose workspace holds them.
         shown: returns the views that are on the page, with their settings, and the probe.
         open_views: shows views; with None those that the family usually shows.
+        kept: called when what is shown was saved as a report.
     """
 
     def __init__(
-        self, session: Session, shown: Callable[[], tuple[Views, str]], open_views: Callable[[Views | None], None]
+        self,
+        session: Session,
+        shown: Callable[[], tuple[Views, str]],
+        open_views: Callable[[Views | None], None],
+        kept: Callable[[], None],
     ) -> None:
-        self._session, self._shown, self._open_views = session, shown, open_views
+        self._session, self._shown, self._open_views, self._kept = session, shown, open_views, kept
         self._family = ""
         self._quiet = False
         self.choice = pmui.Select(label="report", options=[USUAL], value=USUAL, width=190, size="small", margin=(8, 4))
@@ -99,6 +107,8 @@ class ReportBar:
         self._replace.visible = False
         self._say(f"It keeps {len(views)} views and their settings, not the variant or the epoch: it fits any variant.")
         self.dialog.open = True
+        if pn.state.curdoc is not None:
+            pn.state.curdoc.add_timeout_callback(self._name.focus, OPENED_MS)
 
     def _keep(self, *, overwrite: bool) -> None:
         views, probe = self._shown()
@@ -116,7 +126,7 @@ class ReportBar:
             return
         self.dialog.open = False
         self._list(name)
-        self.choice.param.trigger("value")
+        self._kept()
         self._session.notify(f"Report {name!r} was {'replaced' if there else 'saved'}.", "success")
 
     def _delete(self) -> None:
