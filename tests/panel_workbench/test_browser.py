@@ -212,6 +212,7 @@ def test_the_theme_can_be_switched_and_is_remembered(workbench):
     workbench.wait_for_function(DARK)
     workbench.wait_for_function("document.cookie.includes('dynascope-theme=dark')")
     workbench.reload()
+    label(workbench).wait_for()
     expect_line(workbench, 40)
     assert workbench.evaluate(DARK)
 
