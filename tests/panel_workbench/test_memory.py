@@ -70,7 +70,7 @@ def _address():
 
 
 def test_nothing_is_left_of_closed_tabs(address, alive):
-    followers = len(page._busy_watchers())
+    followers, views = len(page._busy_watchers()), len(pn.state._views)
     with ThreadPoolExecutor(1) as visitor:  # Playwright's loop may be running in this thread
         for _ in range(3):
             visitor.submit(lambda: pull_session(url=address).close()).result()
@@ -80,6 +80,7 @@ def test_nothing_is_left_of_closed_tabs(address, alive):
         time.sleep(0.2)
         gc.collect()
     assert len(alive) == 0
+    assert len(pn.state._views) == views
 
 
 def test_a_tick_makes_no_models(shared):

@@ -118,6 +118,8 @@ def workbench(workspace: str | None = None) -> Any:
         workspace: its folder; ``DYNASCOPE_WORKSPACE``, the one here, or ``./workspace`` by default.
     """
     pn.extension("tabulator", notifications=True)
+    if pn.state.curdoc is not None:
+        pn.state.curdoc.on_session_destroyed(_forget)
     refused = refusal(pn.state.headers)
     if refused is not None:
         return pmui.Alert(refused, severity="error")
@@ -147,6 +149,13 @@ def _unbound(make: Callable[[], Any]) -> Any:
     for watcher in [one for one in _busy_watchers() if one not in before]:
         pn.state.param.unwatch(watcher)
     return page
+
+
+def _forget(context: Any) -> None:
+    """Drop what Panel keeps of a closed tab: the view of its notifications, and the document with it."""
+    views = pn.state._views
+    for ref in [ref for ref, (_, _, document, _) in views.items() if document is context._document]:
+        del views[ref]
 
 
 def _busy_watchers() -> Sequence[Any]:
