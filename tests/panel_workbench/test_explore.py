@@ -197,6 +197,16 @@ def test_the_address_restores_the_page(page, workspace):
     assert (card_of(again, MAP).controls.neuron, card_of(again, MAP).controls.colours) == (4, "of this epoch")
 
 
+def test_what_is_chosen_is_shown_by_a_card_that_comes_later(page, workspace):
+    later = Explore(Session(workspace, registry()), [BARS])
+    later.follow_address(Location(search="?chosen=neuron:4"))
+    later.board.chooser.value = [BARS, MAP]
+    assert card_of(later, MAP).controls.neuron == 4
+    page.choose({"neuron": 7})
+    page.board.chooser.value = [MAP]
+    assert card_of(page, MAP).controls.neuron == 7
+
+
 def test_an_address_that_makes_no_sense_is_the_usual_page(workspace):
     page = Explore(Session(workspace, registry()))
     page.follow_address(

@@ -143,15 +143,20 @@ class ViewCard:
         finally:
             self._told = True
 
-    def show(self, variant: Variant, probe: str, epoch: int, other: int | None = None, mode: str = ONE) -> None:
+    def show(
+        self, variant: Variant, probe: str, epoch: int, other: int | None = None, mode: str = ONE,
+        chosen: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         """Draw the view for a variant; say what it lacks if it cannot be drawn.
 
         Args:
             variant, probe, epoch: of what.
             other: the second epoch, where two are shown.
             mode: one epoch, two beside each other, or what differs.
+            chosen: what is chosen on the page, by axis; as before by default.
         """
         self._shown, self._other, self._mode = (variant, probe), other, mode
+        self._chosen = self._chosen if chosen is None else chosen
         self._guarded(lambda: self._show(variant, probe, epoch))
 
     def compare(self, epoch: int, other: int | None, mode: str) -> None:
@@ -256,6 +261,7 @@ class ViewCard:
             self._widgets[:] = widgets_of(fitted)
             if fitted is not None:
                 fitted.param.watch(self._controlled, names_of(fitted))
+        self.choose(self._chosen)
         with self._untold():
             with_settings(self.controls, self._settings)
         self._settings = {}

@@ -151,8 +151,7 @@ class Explore(Host):
         cursor = self.cursor
         if self._fetched and self.variant is not None:
             card.tell(self.freshness)
-            card.show(self.variant, cursor.probe, cursor.epoch, cursor.other_epoch, cursor.mode)
-            card.mark(cursor.chosen)
+            card.show(self.variant, cursor.probe, cursor.epoch, cursor.other_epoch, cursor.mode, cursor.chosen)
 
     def _usual_views(self) -> Sequence[str]:
         """Return the views that a family begins with; where it names none, some of those that can be drawn."""
