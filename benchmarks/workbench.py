@@ -19,8 +19,8 @@ from timing import medians, report
 from workspaces import KINDS
 
 from dynascope import Workspace, registry
+from dynascope.drawing import Drawing
 from dynascope.frames import StoredFrame, fitted_controls
-from dynascope_workbench.cards.drawing import Drawing
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.session import Session
 

@@ -19,8 +19,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from dynascope import ArtifactError, Workspace, registry
+from dynascope.drawing import Drawing
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
-from dynascope_workbench.cards.drawing import Drawing
 
 IMAGES = Path(__file__).parent / "images" / "tour"
 DEMO = "p53_seed999_dseed598_frac0.5_wd2"

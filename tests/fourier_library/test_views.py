@@ -667,7 +667,7 @@ def test_a_click_on_the_map_of_frequencies_chooses_one_that_the_variant_has(plac
 
 
 def test_many_variants_one_and_p_2_are_drawn():
-    from dynascope_workbench.cards.drawing import Drawing
+    from dynascope.drawing import Drawing
 
     for key in (np.zeros((40, 56)), [[0.0]], [[np.nan]]):
         for name in ("variant_frequencies", "variant_solutions", "variant_solutions_against_each_other"):

@@ -212,7 +212,7 @@ def test_margins_have_colours_that_are_fixed_over_training_and_confidence_those_
 
 @pytest.mark.parametrize("show", ["right or wrong", "margin", "confidence"])
 def test_a_checkpoint_of_nan_is_drawn_beyond_the_colours(show):
-    from dynascope_workbench.cards.drawing import Drawing
+    from dynascope.drawing import Drawing
 
     nan = labelled(np.full(6, NAN), "row")
     arrays = {**trace_arrays(), "margin": nan, "confidence": nan, "prediction": labelled(np.full(6, -1), "row")}
@@ -279,7 +279,7 @@ def test_a_row_is_bright_from_its_graduation_on_and_never_where_it_does_not():
 @pytest.mark.parametrize("colours", ["linear", "logarithmic"])
 @pytest.mark.parametrize("graduated", [[0.0] * 6, [20.0] * 6])
 def test_a_map_of_one_epoch_is_drawn(graduated, colours):
-    from dynascope_workbench.cards.drawing import Drawing
+    from dynascope.drawing import Drawing
 
     made = graduation_frame(0, graduated, colours=colours)
     low, high = option(VIEW["graduation_map"].draw(made), "clim")
@@ -727,7 +727,7 @@ def test_the_scatter_plot_leaves_out_and_counts_what_has_no_place():
 
 
 def test_one_variant_and_none_are_drawn_or_told():
-    from dynascope_workbench.cards.drawing import Drawing
+    from dynascope.drawing import Drawing
 
     Drawing(VIEW["variants"], variants_frame("variants", [10]))
     Drawing(VIEW["variant_table"], variants_frame("variant_table", [NAN]))

@@ -11,10 +11,10 @@ from bokeh.plotting import figure as Figure
 from memory import MemoryFrame
 
 from dynascope import ArtifactError, View, Workspace, registry
+from dynascope.drawing import Drawing
+from dynascope.drawing.dressing import add_phases
+from dynascope.drawing.marks import CHOSEN
 from dynascope.frames import Phase, StoredFrame, fitted_controls
-from dynascope_workbench.cards.drawing import Drawing
-from dynascope_workbench.cards.dressing import add_phases
-from dynascope_workbench.cards.marks import CHOSEN
 
 VIEWS = sorted(registry().all("views"))
 SHARE = "fourier.embedding_frequencies/power_share"

@@ -9,9 +9,9 @@ from pages import button, texts
 from panel.io.location import Location
 
 from dynascope import InvalidSetting, Workspace, registry
+from dynascope.drawing.marks import CHOSEN
 from dynascope.style import SELECTED_COLOUR
 from dynascope_workbench.cards.card import ViewCard
-from dynascope_workbench.cards.marks import CHOSEN
 from dynascope_workbench.epoch.cursor import DIFFERENCE, ONE, SIDE_BY_SIDE
 from dynascope_workbench.explore import Explore
 from dynascope_workbench.session import Session

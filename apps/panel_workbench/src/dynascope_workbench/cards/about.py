@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from dynascope.drawing.tables import TABLE_STYLE, html_of
 from dynascope.plugins import Provided, Registry
 from dynascope_workbench.panes import HtmlPane
-from dynascope_workbench.tables import TABLE_STYLE, html_of
 
 __all__ = ["about"]
 

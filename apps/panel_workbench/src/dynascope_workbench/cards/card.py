@@ -14,13 +14,13 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dynascope import Variant
+from dynascope.analysis.freshness import Freshness, analyzers_of
+from dynascope.drawing import Drawing
+from dynascope.drawing.dressing import HEIGHT
 from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
 from dynascope.plugins import Provided, Registry
 from dynascope_workbench.cards.about import about
 from dynascope_workbench.cards.controls import alike, names_of, settings_of, widgets_of, with_settings
-from dynascope_workbench.cards.drawing import Drawing
-from dynascope_workbench.cards.dressing import HEIGHT
-from dynascope_workbench.cards.freshness import Freshness, analyzers_of
 from dynascope_workbench.cards.heading import CardButtons
 from dynascope_workbench.cards.host import Choosing, Host
 from dynascope_workbench.epoch.cursor import DIFFERENCE, ONE

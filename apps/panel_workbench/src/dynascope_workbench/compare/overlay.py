@@ -13,8 +13,8 @@ from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, Range1
 from bokeh.plotting import figure as Figure
 
 from dynascope import DynascopeError, Registry, Variant
+from dynascope.drawing.dressing import dress
 from dynascope.style import GREY, LINES, padded
-from dynascope_workbench.cards.dressing import dress
 from dynascope_workbench.compare.measures import METRICS, Line, arrays_of, line_of
 
 __all__ = ["Overlay"]

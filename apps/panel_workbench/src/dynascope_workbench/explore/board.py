@@ -8,9 +8,9 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from dynascope.analysis.freshness import Freshness
 from dynascope.plugins import Provided
 from dynascope_workbench.cards.card import ViewCard
-from dynascope_workbench.cards.freshness import Freshness
 from dynascope_workbench.cards.host import Host
 from dynascope_workbench.explore.chooser import ViewChooser
 from dynascope_workbench.session import Session, read_only

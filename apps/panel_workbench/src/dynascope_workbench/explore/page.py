@@ -13,10 +13,10 @@ import panel_material_ui as pmui
 import param
 
 from dynascope import DynascopeError, Variant
+from dynascope.analysis.freshness import Freshness, analyzers_of
 from dynascope.frames import events_of, missing_arrays, phases_of
 from dynascope_workbench.address import Address, chosen_in, chosen_text, settings_in, settings_text, whole_number
 from dynascope_workbench.cards.card import ViewCard
-from dynascope_workbench.cards.freshness import Freshness, analyzers_of
 from dynascope_workbench.cards.host import Host
 from dynascope_workbench.epoch.cursor import ONE, SIDE_BY_SIDE, Cursor, nearest
 from dynascope_workbench.epoch.player import EpochPlayer

@@ -12,9 +12,9 @@ from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, Range1
 from bokeh.plotting import figure as Figure
 
 from dynascope import DynascopeError, Variant, Workspace
+from dynascope.drawing.dressing import dress
 from dynascope.store.metrics import COLUMNS, MetricsTail
 from dynascope.style import TEST_COLOUR, TRAIN_COLOUR
-from dynascope_workbench.cards.dressing import dress
 from dynascope_workbench.session import when_locked
 
 __all__ = ["Curves", "thinned"]

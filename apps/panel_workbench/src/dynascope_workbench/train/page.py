@@ -12,13 +12,14 @@ from bokeh.models import ColumnDataSource, Range1d
 from bokeh.plotting import figure as Figure
 
 from dynascope import DynascopeError, InvalidSetting
+from dynascope.drawing.dressing import dress
+from dynascope.drawing.tables import html_of
 from dynascope.jobs import Job
 from dynascope.style import GREY
-from dynascope_workbench.cards.dressing import dress
 from dynascope_workbench.jobs.list import JobList, copy_button
 from dynascope_workbench.panes import TextPane
 from dynascope_workbench.session import Session, read_only, when_locked
-from dynascope_workbench.tables import ONE_LINE, html_of, table_pane
+from dynascope_workbench.tables import ONE_LINE, table_pane
 from dynascope_workbench.train.curves import Curves
 from dynascope_workbench.train.estimate import Estimates
 from dynascope_workbench.train.form import Field, Form

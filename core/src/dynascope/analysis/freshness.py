@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from dynascope import Registry, Variant, View
 from dynascope.analysis.plan import Counts, plan
+from dynascope.contract.view import View
+from dynascope.plugins.registry import Registry
+from dynascope.store.variant import Variant
 
 __all__ = ["Freshness", "analyzers_of"]
 

@@ -105,7 +105,7 @@ class Marks:
 
 def _vertical(source: ColumnDataSource, names: tuple[str, ...]) -> str:
     """Return the column of the vertical axis, of an element with one key dimension: the first after it."""
-    return next(name for name in source.data if name not in names)
+    return next(str(name) for name in source.data if name not in names)
 
 
 def _add_cells(cells: dict[str, list[float]], places: list[Any]) -> None:

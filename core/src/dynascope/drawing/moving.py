@@ -17,13 +17,14 @@ from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, DataTable, Div, InlineStyleSheet, Span
 from bokeh.plotting import figure as Figure
 
-from dynascope import ArtifactError, View
+from dynascope.contract.view import View
+from dynascope.drawing.difference import diverge, subtracted, values_of
+from dynascope.drawing.dressing import add_events, add_phases, dress, epoch_line
+from dynascope.drawing.marks import Chosen, Marks
+from dynascope.drawing.tables import TABLE_STYLE, html_of
+from dynascope.errors import ArtifactError
 from dynascope.frames import StoredFrame
 from dynascope.style import LINES
-from dynascope_workbench.cards.difference import diverge, subtracted, values_of
-from dynascope_workbench.cards.dressing import add_events, add_phases, dress, epoch_line
-from dynascope_workbench.cards.marks import Chosen, Marks
-from dynascope_workbench.tables import TABLE_STYLE, html_of
 
 __all__ = ["Drawing"]
 

@@ -44,7 +44,7 @@ def diverge(plot: Any, elements: Iterable[Any]) -> bool:
     for part in plot.traverse(lambda part: part):
         handles = getattr(part, "handles", {})
         mapper = handles.get("color_color_mapper") or handles.get("color_mapper")
-        if maps and type(mapper) is LinearColorMapper:
+        if maps and mapper is not None and type(mapper) is LinearColorMapper:
             reach = abs(mapper.high - mapper.low)
             mapper.update(low=-reach, high=reach, palette=process_cmap("coolwarm", 255))
             done = True
