@@ -75,7 +75,7 @@ def plain_page(folder):
     artifacts, epochs = variant.artifacts, variant.checkpoints
     slider = pn.widgets.DiscreteSlider(name="epoch", options=epochs, value=epochs[-1], sizing_mode="stretch_width")
     panes = []
-    for name in variant.family.base.default_views:
+    for name in registry().all("reports")[variant.family.base.default_report].item.views:
         view = registry().all("views")[name].item
         frame = StoredFrame(variant, artifacts, view, epochs[-1], fitted_controls(view, artifacts))
 

@@ -126,7 +126,7 @@ def server(places):
     workspace = Workspace(places("usual"))
     variant = workspace.variants()[0]
     frames = []
-    for name in variant.family.base.default_views:
+    for name in registry().all("reports")[variant.family.base.default_report].item.views:
         view, artifacts = registry().all("views")[name].item, variant.artifacts
         frames.append(StoredFrame(variant, artifacts, view, 0, fitted_controls(view, artifacts)))
     page = Explore(Session(workspace, registry()))

@@ -36,7 +36,7 @@ def _one(folder, settings, schedule):
     if variant.state != "trained":
         train(variant, schedule=schedule, keep_optimizer="none")
     base = variant.family.base
-    views = [registry().all("views")[name].item for name in base.default_views]
+    views = [registry().all("views")[name].item for name in registry().all("reports")[base.default_report].item.views]
     read = {read.partition("/")[0] for view in views for read in view.reads if read != "metrics"}
     analyze(variant, analyzers=sorted(read | {base.phases, base.events}))
     return workspace

@@ -23,6 +23,9 @@ def test_exported_members_are_what_the_documentation_names() -> None:
                 "Parameters",
                 "Probe",
                 "ProbeSettings",
+                "Report",
+                "TextBlock",
+                "ViewBlock",
                 "ChosenProbe",
                 "Lines",
                 "Step",
@@ -32,7 +35,7 @@ def test_exported_members_are_what_the_documentation_names() -> None:
                 "Weight",
                 "hookimpl",
             ),
-            *("Registry", "Variant", "Workspace", "analyze", "open", "registry", "train"),
+            *("Registry", "Variant", "Workspace", "analyze", "open", "read_report", "registry", "train"),
             *("AnalysisError", "ArtifactError", "CheckpointError", "DynascopeError", "ExchangeError", "InvalidSetting"),
             *("JobError", "NotOffered", "PluginError", "TrainingError", "UnknownName", "WorkspaceError"),
         ]

@@ -8,7 +8,7 @@ from bokeh.models import BoxAnnotation, GlyphRenderer, LinearColorMapper
 from pages import button, texts
 from panel.io.location import Location
 
-from dynascope import InvalidSetting, Workspace, registry
+from dynascope import InvalidSetting, Report, TextBlock, ViewBlock, Workspace, WorkspaceError, registry
 from dynascope.drawing.marks import CHOSEN
 from dynascope.style import SELECTED_COLOUR
 from dynascope_workbench.cards.card import ViewCard
@@ -163,14 +163,62 @@ def test_a_report_keeps_views_and_settings_for_any_variant(page, workspace):
     page.reports._keep(overwrite=False)
     family = page.variant.family.name
     saved = workspace.reports(family).open("My look")
-    assert [(one.view, one.controls) for one in saved.views] == [(BARS, {}), (MAP, {"neuron": 9})]
+    assert [(one.view, one.controls) for one in saved.views.values()] == [(BARS, {}), (MAP, {"neuron": 9})]
     again = Explore(Session(workspace, registry()))
     again.cursor.variant = sorted(again._variants)[1]
     assert again.reports.open("My look")
     assert again.board.chooser.value == [BARS, MAP]
     assert card_of(again, MAP).controls.neuron == 9
-    again.reports.choice.value = "usual views"
-    assert again.board.chooser.value == list(again.variant.family.base.default_views)
+    again.reports.choice.value = ""
+    assert again.board.chooser.value == list(again.reports.usual().views)
+
+
+def saved(page, name, title="", epochs=""):
+    page.reports._ask()
+    for box, text in ((page.reports._name, name), (page.reports._title, title), (page.reports._epochs, epochs)):
+        box.value_input = text
+    page.reports._keep(overwrite=False)
+
+
+def test_a_report_keeps_text_width_title_and_epochs_and_shows_them_again(page, workspace):
+    page.board.chooser.value = [BARS, MAP]
+    page.board.add_text()
+    page.board.texts[0].editor.value = "Look at **one** neuron."
+    page.board.texts[0].after = BARS
+    page.widen(card_of(page, MAP))
+    saved(page, "One", "One neuron", "40, 0")
+    report = workspace.reports(page.variant.family.name).open("One")
+    assert report.title == "One neuron" and report.epochs == (0, 40)
+    assert report.blocks == (
+        ViewBlock(view=BARS), TextBlock(text="Look at **one** neuron."), ViewBlock(view=MAP, wide=True)
+    )  # fmt: skip
+    again = Explore(Session(workspace, registry()))
+    assert again.reports.open("One")
+    assert again.board.blocks() == report.blocks
+    assert again.cursor.epoch == 0
+    assert (40, "of interest") in again.player.events
+    assert "<strong>one</strong>" in again.board.texts[0]._shown.object
+    assert [part.css_classes for part in again.board.grid] == [["view-card"], ["text-card"], ["view-card"]]
+    again.board.chooser.value = [MAP]
+    assert again.board.blocks() == report.blocks[1:]
+
+
+def test_a_report_can_be_renamed_and_deleted(page, workspace):
+    reports = workspace.reports(page.variant.family.name)
+    saved(page, "First")
+    before = (reports.folder / "First.json").read_bytes()
+    page.reports._name.value_input = "Second"
+    page.reports._give_name()
+    assert reports.names() == ["Second"] and page.reports.name == "Second"
+    assert (reports.folder / "Second.json").read_bytes() == before
+    page.reports._delete()
+    assert reports.names() == [] and page.reports.name == ""
+
+
+def test_what_is_no_epoch_of_interest_is_told(page, workspace):
+    saved(page, "One", epochs="soon")
+    assert "Epochs of interest are numbers" in page.reports._said.object
+    assert workspace.reports(page.variant.family.name).names() == []
 
 
 @pytest.mark.parametrize("name", ["", "../../etc", "a/b", ".hidden", "x" * 65])
@@ -213,7 +261,7 @@ def test_an_address_that_makes_no_sense_is_the_usual_page(workspace):
         Location(search="?report=../x&probe=../../etc&epoch=-3&show=x&b=y&chosen=neuron:99999,;:&settings=a:b=c|"
                  "modular_addition.neuron_map:neuron=zz;colours=../x")
     )  # fmt: skip
-    assert [card.provided.id for card in page.cards] == list(page.variant.family.base.default_views)
+    assert [card.provided.id for card in page.cards] == list(page.reports.usual().views)
     assert page.cursor.epoch == 40 and not any(card.error for card in page.cards)
 
 
@@ -297,8 +345,8 @@ def test_the_numbers_of_a_picture_are_a_table(page):
 def test_a_report_from_a_damaged_file_or_of_another_version_is_told(workspace):
     folder = workspace.reports("modular_addition_1layer").folder
     folder.mkdir()
-    (folder / "broken.json").write_text('{"format": 2, "name": "broken", "family": "f", "views": []}')
-    with pytest.raises(Exception, match="is not a report: format"):
+    (folder / "broken.json").write_text('{"format": 2, "title": "broken", "family": "f", "blocks": []}')
+    with pytest.raises(WorkspaceError, match="is a report of format 2"):
         workspace.reports("modular_addition_1layer").open("broken")
     page = Explore(Session(workspace, registry()))
     page.reports.choice.value = "broken"
@@ -306,10 +354,8 @@ def test_a_report_from_a_damaged_file_or_of_another_version_is_told(workspace):
 
 
 def test_two_reports_of_one_name_are_not_mixed_up(workspace):
-    from dynascope.store.reports import Report, ReportView
-
     reports = Workspace(workspace.path).reports("modular_addition_1layer")
-    report = Report(name="x", family="modular_addition_1layer", views=(ReportView(view=BARS),))
+    report = Report(name="x", title="X", family="modular_addition_1layer", blocks=(ViewBlock(view=BARS),))
     reports.save(report)
     with pytest.raises(InvalidSetting, match="There is a report 'x' already"):
         reports.save(report)
@@ -323,14 +369,14 @@ def test_the_first_variant_of_a_workspace_is_shown_with_its_usual_views(analysed
     assert page.cards == []
     shutil.copytree(analysed / "results", tmp_path / "w" / "results", dirs_exist_ok=True)
     page.look()
-    assert [card.provided.id for card in page.cards] == list(page.variant.family.base.default_views)
+    assert [card.provided.id for card in page.cards] == list(page.reports.usual().views)
     assert page._bar.visible and not page._empty.visible
     assert page.state()["views"] is None
 
 
 def test_a_family_that_names_no_views_begins_with_some_that_can_be_drawn(workspace, monkeypatch):
     family = Explore(Recorded(workspace, registry())).variant.family.base
-    monkeypatch.setattr(type(family), "default_views", ())
+    monkeypatch.setattr(type(family), "default_report", "")
     page = Explore(Recorded(workspace, registry()))
     assert len(page.cards) == 6 and all(card.drawings for card in page.cards)
 

@@ -54,11 +54,11 @@ def test_what_was_computed_is_drawn_at_the_last_checkpoint(page):
 
 def test_at_first_the_views_that_the_family_names_are_shown_and_others_can_be_chosen(workspace):
     page = Explore(Session(workspace, registry()))
-    assert [card.provided.id for card in page.cards] == list(page.variant.family.base.default_views)
+    assert [card.provided.id for card in page.cards] == list(page.reports.usual().views)
     page.panel()
     page.board.chooser.value = ["training.losses", "modular_addition.neuron_map"]
     assert [card.provided.id for card in page.cards] == page.board.chooser.value
-    assert len(page.board.grid) == 2
+    assert [part.css_classes for part in page.board.grid] == [["text-card"], ["view-card"], ["view-card"]]
     page.player.index = 1
     assert card_of(page, "losses").drawing._lines[0].location == 20
 
@@ -246,7 +246,7 @@ def test_the_address_names_variant_epoch_and_views(workspace):
     other = Explore(Session(workspace, registry()))
     other.follow_address(Location(search="?variant=../../etc&epoch=x&views=../../etc"))
     assert (other.cursor.variant, other.cursor.epoch) == (names[0], 40)
-    assert [card.provided.id for card in other.cards] == list(other.variant.family.base.default_views)
+    assert [card.provided.id for card in other.cards] == list(other.reports.usual().views)
 
 
 def test_a_number_goes_by_its_step():

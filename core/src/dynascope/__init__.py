@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         Parameters,
         Probe,
         ProbeSettings,
+        Report,
         Rows,
         Series,
         SeriesAnalyzer,
@@ -64,9 +65,11 @@ if TYPE_CHECKING:
         Snapshot,
         Step,
         Stored,
+        TextBlock,
         Training,
         VariantsAnalyzer,
         View,
+        ViewBlock,
         Weight,
         hookimpl,
     )
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from dynascope.exchange.importing import import_run
     from dynascope.plugins.discovery import registry
     from dynascope.plugins.registry import Registry
+    from dynascope.store.reports import read_report
     from dynascope.store.variant import Variant
     from dynascope.store.workspace import Workspace
     from dynascope.training.loop import train
@@ -117,6 +121,7 @@ __all__ = [
     "Probe",
     "ProbeSettings",
     "Registry",
+    "Report",
     "Rows",
     "Series",
     "SeriesAnalyzer",
@@ -124,12 +129,14 @@ __all__ = [
     "Snapshot",
     "Step",
     "Stored",
+    "TextBlock",
     "Training",
     "TrainingError",
     "UnknownName",
     "Variant",
     "VariantsAnalyzer",
     "View",
+    "ViewBlock",
     "Weight",
     "Workspace",
     "WorkspaceError",
@@ -139,6 +146,7 @@ __all__ = [
     "hookimpl",
     "import_run",
     "open",
+    "read_report",
     "registry",
     "train",
 ]
@@ -152,6 +160,7 @@ _HOMES = {
     "train": "dynascope.training.loop",
     "Registry": "dynascope.plugins.registry",
     "registry": "dynascope.plugins.discovery",
+    "read_report": "dynascope.store.reports",
     "Variant": "dynascope.store.variant",
     "Workspace": "dynascope.store.workspace",
 }

@@ -17,7 +17,7 @@ from dynascope_workbench.tables import ONE_LINE, html_table
 
 __all__ = ["Plugins"]
 
-KINDS = {"families": "family", "probes": "probe", "analyzers": "analyzer", "views": "view"}
+KINDS = {"families": "family", "probes": "probe", "analyzers": "analyzer", "views": "view", "reports": "report"}
 COLOURS = {"active": "success", "failed": "error", "blocked": "default"}
 TRACE_STYLE = """
 :host { max-height: 420px; overflow: auto; }
@@ -137,7 +137,7 @@ def _about(one: Provided) -> str:
     item = one.item
     title, said = getattr(item, "title", "") or "", getattr(item, "description", "") or ""
     line = " ".join(str(said).split())
-    if one.kind in ("views", "families", "probes") or not line:
+    if one.kind in ("views", "families", "probes", "reports") or not line:
         return str(title) or line
     return line
 

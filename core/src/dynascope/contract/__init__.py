@@ -32,6 +32,7 @@ from dynascope.contract.reads import (
     Stored,
     Weight,
 )
+from dynascope.contract.report import Report, TextBlock, ViewBlock
 from dynascope.contract.view import Frame, View
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Probe",
     "ProbeSettings",
     "Read",
+    "Report",
     "Rows",
     "Series",
     "SeriesAnalyzer",
@@ -72,9 +74,11 @@ __all__ = [
     "Specs",
     "Step",
     "Stored",
+    "TextBlock",
     "Training",
     "VariantsAnalyzer",
     "View",
+    "ViewBlock",
     "Weight",
     "hookimpl",
     "hookspec",

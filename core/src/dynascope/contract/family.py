@@ -62,9 +62,9 @@ class Family(ABC):
     default_probe: ClassVar[str]
     """The probe that analysis uses when none is named."""
 
-    default_views: ClassVar[tuple[str, ...]] = ()
-    """The views that tell the family's story, ``"<plug-in>.<view>"``, in the order in which they are shown at first;
-    by default all that can be drawn."""
+    default_report: ClassVar[str] = ""
+    """The report that tells the family's story, by id, ``"<plug-in>.<name>"``: what a variant is shown in at first. By
+    default some of the views that can be drawn."""
 
     phases: ClassVar[str] = ""
     """The analyzer over the series whose arrays ``phase``, ``phase_start`` and ``phase_end`` divide a training:

@@ -1,4 +1,4 @@
-"""The four hooks. A plug-in is a module with some of them, named by an entry point in group ``dynascope``.
+"""The five hooks. A plug-in is a module with some of them, named by an entry point in group ``dynascope``.
 
 Hooks collect objects; they take no arguments and compute nothing. Keep the module that holds them light:
 it is imported by the command line and by the workbench, neither of which loads torch.
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dynascope.contract.analyzer import Instrument
     from dynascope.contract.family import Family
     from dynascope.contract.probe import Probe
+    from dynascope.contract.report import Report
     from dynascope.contract.view import View
 
 __all__ = ["GROUP", "Specs", "hookimpl", "hookspec"]
@@ -94,4 +95,20 @@ class Specs:
             ...     return [View("dead_neurons", "Dead neurons", draw, reads=("example.dead_neurons/dead",))]
             >>> [view.name for view in dynascope_views()]
             ['dead_neurons']
+        """
+
+    @hookspec
+    def dynascope_reports(self) -> Iterable[Report]:  # type: ignore[empty-body]
+        """Return the reports this plug-in ships: views of any plug-in, in an order, with text between them.
+
+        One that is kept as a file beside the plug-in's code is read with ``dynascope.read_report``.
+
+        Examples:
+            >>> from dynascope import Report, TextBlock, ViewBlock, hookimpl
+            >>> @hookimpl
+            ... def dynascope_reports():
+            ...     blocks = (TextBlock(text="Do neurons die?"), ViewBlock(view="example.dead_neurons"))
+            ...     return [Report(name="death", title="Death", family="modular_addition_1layer", blocks=blocks)]
+            >>> [report.title for report in dynascope_reports()]
+            ['Death']
         """

@@ -24,6 +24,7 @@ from dynascope.contract.reads import (
     Stored,
     Weight,
 )
+from dynascope.contract.report import Report
 from dynascope.contract.view import View
 from dynascope.errors import PluginError
 
@@ -33,7 +34,7 @@ RESERVED = ("epoch", "variant", "units", "ranges")
 """Names that the store gives to what it writes beside the arrays of analyzers."""
 
 
-def check_declaration(item: Family | Probe | Instrument | View) -> None:
+def check_declaration(item: Family | Probe | Instrument | View | Report) -> None:
     """Check what an object declares.
 
     Raises:
@@ -45,6 +46,8 @@ def check_declaration(item: Family | Probe | Instrument | View) -> None:
         _check_analyzer(item)
     elif isinstance(item, View):
         _check_view(item)
+    elif isinstance(item, Report):
+        pass  # its model checked it when it was made
     else:
         _check_probe(item)
 

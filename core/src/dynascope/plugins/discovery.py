@@ -23,6 +23,7 @@ from dynascope.contract.analyzer import Instrument
 from dynascope.contract.family import Family
 from dynascope.contract.hookspecs import GROUP, Specs
 from dynascope.contract.probe import Probe
+from dynascope.contract.report import Report
 from dynascope.contract.view import View
 from dynascope.errors import PluginError, UnknownName
 from dynascope.plugins.declarations import check_declaration
@@ -32,7 +33,9 @@ __all__ = ["KINDS", "discover", "registry"]
 
 log = logging.getLogger(__name__)
 
-KINDS: Mapping[str, type] = {"analyzers": Instrument, "families": Family, "probes": Probe, "views": View}
+KINDS: Mapping[str, type] = {
+    "analyzers": Instrument, "families": Family, "probes": Probe, "reports": Report, "views": View,
+}  # fmt: skip
 """What the hooks return, by the last word of the hook's name."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")

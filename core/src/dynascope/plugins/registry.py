@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PluginRow", "Provided", "Registry"]
 
-SINGULAR = {"analyzers": "analyzer", "families": "family", "probes": "probe", "views": "view"}
+SINGULAR = {
+    "analyzers": "analyzer", "families": "family", "probes": "probe", "reports": "report", "views": "view",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Provided:
     """One object with where it comes from.
 
     Attributes:
-        kind: ``"analyzers"``, ``"families"``, ``"probes"`` or ``"views"``.
+        kind: ``"analyzers"``, ``"families"``, ``"probes"``, ``"reports"`` or ``"views"``.
         name: its own name.
         plugin, distribution, plugin_version: who provides it.
         item: the object.

@@ -122,12 +122,14 @@ class Workspace:
             write_family_file(file, family)
 
     def reports(self, family: str) -> Reports:
-        """Return the reports of a family: saved choices of views.
+        """Return the reports of a family: saved choices of views, and those that plug-ins ship.
 
         Raises:
+            UnknownName: there is no such family.
             InvalidSetting: the name cannot be a folder's.
         """
-        return Reports(_inside(self.path / "model_families", family) / "reports")
+        folder = _inside(self.path / "model_families", family) / "reports"
+        return Reports(folder, self.family(family), self.plugins)
 
     def _all_families(self) -> list[DeclaredFamily | Unreadable]:
         names = {*self._declared_names(), *(provided.name for provided in self.plugins.all("families").values())}

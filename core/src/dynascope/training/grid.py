@@ -53,7 +53,7 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
     Raises:
         InvalidSetting: the file cannot be read, is no such grid, or uses another method than ``grid``.
     """
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

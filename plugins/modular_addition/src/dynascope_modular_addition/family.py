@@ -100,14 +100,7 @@ class ModularAddition1Layer(Family):
     }
     draws = frozenset({"seed", "data_seed"})
     default_probe = "full_grid"
-    default_views = (
-        "fourier.progress_losses",
-        "fourier.cluster_sizes",
-        "fourier.embedding_spectrum_over_training",
-        "fourier.neuron_clusters",
-        "modular_addition.neuron_map",
-        "fourier.class_circle",
-    )
+    default_report = "modular_addition.grokking"
     phases = "fourier.phases"
     events = "fourier.events"
     row_facts = ("label", "train", "test")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from dynascope import Analyzer, Family, Probe, View, hookimpl
+from dynascope import Analyzer, Family, Probe, Report, View, hookimpl
 
 
 @hookimpl
@@ -53,3 +54,11 @@ def dynascope_views() -> Iterable[View]:
     from dynascope_modular_addition.views import VIEWS
 
     return VIEWS
+
+
+@hookimpl
+def dynascope_reports() -> Iterable[Report]:
+    """Provide the report that the family begins with."""
+    from dynascope import read_report
+
+    return [read_report(file) for file in sorted((Path(__file__).parent / "reports").glob("*.json"))]

@@ -113,6 +113,7 @@ class ViewCard:
         able = {
             "about": lambda _: self._toggle_about(),
             "save": host.save and (lambda kind: host.save(self, kind)),
+            "widen": host.widen and (lambda _: host.widen(self)),
             "expand": host.expand and (lambda _: host.expand(self)),
             "remove": host.remove and (lambda _: host.remove(self)),
         }

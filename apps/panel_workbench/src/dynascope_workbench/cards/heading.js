@@ -3,6 +3,7 @@
 const BUTTONS = {
   about: ["What am I looking at?", '<circle cx="12" cy="12" r="8.5"/><path d="M9.7 9.6a2.4 2.4 0 1 1 3.6 2.1c-.9.5-1.3 1-1.3 2"/><path d="M12 16.4v.2"/>'],
   save: ["Save", '<path d="M12 4.5v10.5M7.5 11l4.5 4.5 4.5-4.5M5 19.5h14"/>'],
+  widen: ["Whole width, or half", '<path d="M3.5 12h17M7 8l-4 4 4 4M17 8l4 4-4 4"/>'],
   expand: ["Full screen", '<path d="M14 4.5h5.5V10M19.5 4.5l-6 6M10 19.5H4.5V14M4.5 19.5l6-6"/>'],
   remove: ["Remove", '<path d="M6 6l12 12M18 6 6 18"/>'],
 };

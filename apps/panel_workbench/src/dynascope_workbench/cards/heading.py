@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 class CardButtons(JSComponent):
     """What can be done with a card, in one component: a page of cards has many of them, and is to come at once."""
 
-    offered = param.List([], item_type=str, doc='which are there: "about", "save", "expand", "remove"')
+    offered = param.List([], item_type=str, doc='which are there: "about", "save", "widen", "expand", "remove"')
     pressed = param.Dict({}, doc="the one that was pressed: action, kind (of what is saved), and a number that rises")
 
     _esm = HERE / "heading.js"

@@ -23,6 +23,8 @@ class Host:
     """Saves what the card shows: ``"png"``, ``"svg"`` or ``"csv"``."""
     expand: Callable[[ViewCard], None] | None = None
     """Shows this card alone, as large as the window, or all of them again."""
+    widen: Callable[[ViewCard], None] | None = None
+    """Lets the card take the whole width of the page, or no longer."""
     remove: Callable[[ViewCard], None] | None = None
     """Takes the card from the page."""
 

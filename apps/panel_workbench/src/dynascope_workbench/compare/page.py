@@ -168,8 +168,10 @@ class Compare:
         self._titles = short_titles(chosen)
         self._marks = {name: marks_of(variant) for name, variant in chosen.items()}
         if not self.views.value and chosen:
-            base = next(iter(chosen.values())).family.base
-            wanted = [name for name in base.default_views if name in self._entries] or list(self._entries)
+            family = next(iter(chosen.values())).family
+            usual = self.session.workspace.reports(family.name).usual()
+            wanted = [name for name in usual.views if name in self._entries] if usual is not None else []
+            wanted = wanted or list(self._entries)
             self._quietly(lambda: self.views.param.update(value=wanted[:AT_FIRST]))
         self._offer_alignments()
         self._tell_differences()

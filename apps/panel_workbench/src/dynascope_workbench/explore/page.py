@@ -14,6 +14,7 @@ import param
 
 from dynascope import DynascopeError, Variant
 from dynascope.analysis.freshness import Freshness, analyzers_of
+from dynascope.contract.report import Block, Report, ViewBlock
 from dynascope.frames import events_of, missing_arrays, phases_of
 from dynascope_workbench.address import Address, chosen_in, chosen_text, settings_in, settings_text, whole_number
 from dynascope_workbench.cards.card import ViewCard
@@ -69,12 +70,12 @@ class Explore(Host):
         self._fetched = not fetching()  # until then no picture is drawn: the page is answered first
         self._address: Address | None = None
         self.board = Board(session, self, self._show, ())
-        self.board.chooser.value = self.board.known(views or self._usual_views())
         self.any_epoch = AnyEpoch(session)
         self.choices = Choices(self.cursor)
         self.reports = ReportBar(
-            session, lambda: (self.board.settings(), self.cursor.probe), self._open_report, self._write_address
+            session, lambda: (self.board.blocks(), self.cursor.probe), self._open_report, self._keep_report
         )
+        self.board.open([ViewBlock(view=name) for name in views] if views else self._usual_blocks())
         self.saver = Saver(width=0, height=0, margin=0)
         self._make_widgets()
         self._connect()
@@ -153,16 +154,19 @@ class Explore(Host):
             card.tell(self.freshness)
             card.show(self.variant, cursor.probe, cursor.epoch, cursor.other_epoch, cursor.mode, cursor.chosen)
 
-    def _usual_views(self) -> Sequence[str]:
-        """Return the views that a family begins with; where it names none, some of those that can be drawn."""
+    def _usual_blocks(self) -> Sequence[Block]:
+        """Return what a family begins with: its report, or, where it names none, some views that can be drawn."""
         variant = self.variant or next(iter(self._variants.values()), None)
         if variant is None:
             return ()
+        report = self.session.workspace.reports(variant.family.name).usual()
+        if report is not None:
+            return report.blocks
         artifacts = variant.artifacts_of(self.cursor.probe or variant.family.probe)
         drawable = (
             name for name, one in self.board.entries.items() if not missing_arrays(one.item, variant, artifacts)
         )
-        return variant.family.base.default_views or tuple(islice(drawable, SOME))
+        return [ViewBlock(view=name) for name in islice(drawable, SOME)]
 
     def _lay_out(self) -> None:
         if self.variant is not None:
@@ -170,9 +174,24 @@ class Explore(Host):
         two = self.cursor.mode == SIDE_BY_SIDE
         self.board.lay_out(wide=lambda card: two and not card.provided.item.series)
 
-    def _open_report(self, views: Mapping[str, Mapping[str, Any]] | None) -> None:
-        """Show the views of a report, or with None those that the family usually shows."""
-        self.board.open(views if views is not None else {name: {} for name in self._usual_views()})
+    def _open_report(self, report: Report | None) -> None:
+        """Show a report, or with None what the family usually shows."""
+        self.board.open(report.blocks if report is not None else self._usual_blocks())
+        if report is None or self.variant is None:
+            self._tell_events()
+            return
+        probe = report.probe or self.variant.family.probe
+        if probe in self._probes(self.variant).values():
+            self.cursor.probe = probe
+        else:
+            self.session.notify(f"The report is of probe {probe}, under which nothing of this variant is there yet.")
+        if report.epochs:
+            self.cursor.jump(report.epochs[0])
+        self._tell_events()
+
+    def _keep_report(self) -> None:
+        self._tell_events()
+        self._write_address()
 
     # What a card asks of the page.
 
@@ -223,6 +242,10 @@ class Explore(Host):
         self.board.show_alone(card, max(self.player.window_height - AROUND, 300))
         self._move_cards()
         self._lay_out()
+
+    def widen(self, card: ViewCard) -> None:
+        """Let a card take the whole width of the page, or no longer."""
+        self.board.widen(card)
 
     def remove(self, card: ViewCard) -> None:
         """Take a card from the page."""
@@ -329,9 +352,20 @@ class Explore(Host):
             cursor.index = nearest(epochs, epoch) if epochs and epoch is not None else last
             cursor.other = nearest(epochs, other) if epochs and other is not None else 0
         phases = [(phase.start, phase.name) for phase in phases_of(variant, artifacts)]
-        events = [(event.epoch, event.said) for event in events_of(variant, artifacts)]
         for player, index in ((self.player, cursor.index), (self.other_player, cursor.other)):
-            player.param.update(epochs=epochs, index=index, phases=phases, events=events)
+            player.param.update(epochs=epochs, index=index, phases=phases)
+        self._tell_events()
+
+    def _tell_events(self) -> None:
+        """Mark in the epoch control what happened, and the epochs of interest of the report."""
+        if self.variant is None:
+            return
+        happened = events_of(self.variant, self.variant.artifacts_of(self.cursor.probe))
+        events = [(event.epoch, event.said) for event in happened]
+        if self.reports.report is not None:
+            events += [(epoch, "of interest") for epoch in self.reports.report.epochs]
+        for player in (self.player, self.other_player):
+            player.events = events
 
     def _change_mode(self) -> None:
         two = self.cursor.mode != ONE
@@ -438,7 +472,8 @@ class Explore(Host):
     def state(self) -> dict[str, Any]:
         """Return what the address says of the page."""
         cursor, settings = self.cursor, self.board.settings()
-        usual = not self.reports.name and list(settings) == self.board.known(self._usual_views())
+        usual = [block.view for block in self._usual_blocks() if isinstance(block, ViewBlock)]
+        as_usual = not self.reports.name and list(settings) == self.board.known(usual)
         modes = dict(zip(cursor.param.mode.objects, (None, "both", "difference"), strict=True))
         return {
             "variant": cursor.variant,
@@ -448,7 +483,7 @@ class Explore(Host):
             "show": modes[cursor.mode],
             "chosen": chosen_text(cursor.chosen) or None,
             "report": self.reports.name or None,
-            "views": None if usual else ",".join(settings),
+            "views": None if as_usual else ",".join(settings),
             "settings": settings_text(settings) or None,
         }
 
@@ -473,7 +508,7 @@ class Explore(Host):
         settings = settings_in(str(asked.get("settings", "")), self.board.entries)
         named = self.board.known(str(asked.get("views", "")).split(","))
         if named or settings:
-            self.board.open({name: settings.get(name, {}) for name in named or self.board.chooser.value})
+            self._restore_views(named or self.board.chooser.value, settings)
         if (epoch := whole_number(asked.get("epoch"))) is not None:
             cursor.jump(epoch)
         modes = dict(zip(("both", "difference"), cursor.param.mode.objects[1:], strict=True))
@@ -483,6 +518,20 @@ class Explore(Host):
             cursor.mode = modes[asked["show"]]
         if chosen := chosen_in(str(asked.get("chosen", ""))):
             cursor.chosen = chosen
+
+    def _restore_views(self, names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Show these views; text stays where the views are those of the report that is open."""
+        blocks = self.board.blocks()
+        if [block.view for block in blocks if isinstance(block, ViewBlock)] != list(names):
+            blocks = tuple(ViewBlock(view=name) for name in names)
+        self.board.open(
+            [
+                block.model_copy(update={"controls": {**block.controls, **settings.get(block.view, {})}})
+                if isinstance(block, ViewBlock)
+                else block
+                for block in blocks
+            ]
+        )
 
 
 def _changed_at(path: Path) -> tuple[int, int]:
