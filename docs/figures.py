@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from dynascope import ArtifactError, Workspace, registry
 from dynascope.drawing import Drawing
-from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
+from dynascope.frames import framed, missing_arrays, what_is_missing
 
 IMAGES = Path(__file__).parent / "images" / "tour"
 DEMO = "p53_seed999_dseed598_frac0.5_wd2"
@@ -88,10 +88,7 @@ def drawing_of(workspace: Workspace, job: Figure) -> Drawing:
     missing = missing_arrays(view, variant, artifacts)
     if missing:
         raise ArtifactError(f"Figure {job.file}: {what_is_missing(missing, variant, registry())}")
-    controls = fitted_controls(view, artifacts)
-    if controls is not None:
-        controls.param.update(**job.controls)
-    frame = StoredFrame(variant, artifacts, view, job.epoch, controls)
+    frame = framed(view, variant, artifacts, job.epoch, job.controls)
     if job.epoch not in frame.epochs:
         raise ArtifactError(f"Figure {job.file}: {job.view} has nothing at epoch {job.epoch}.")
     return Drawing(view, frame)

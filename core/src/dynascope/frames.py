@@ -13,7 +13,7 @@ import numpy as np
 from dynascope.contract.analyzer import Instrument, VariantsAnalyzer
 from dynascope.contract.reads import Stored
 from dynascope.contract.view import View
-from dynascope.errors import DynascopeError, UnknownName
+from dynascope.errors import DynascopeError, InvalidSetting, UnknownName
 from dynascope.plugins.registry import Registry
 from dynascope.store.artifacts import Artifacts
 from dynascope.store.comparisons import Comparisons
@@ -30,6 +30,7 @@ __all__ = [
     "StoredFrame",
     "events_of",
     "fitted_controls",
+    "framed",
     "missing_arrays",
     "phases_of",
     "what_is_missing",
@@ -259,6 +260,31 @@ def fitted_controls(view: View, artifacts: Artifacts, earlier: Any = None) -> pa
         elif name != "name" and earlier is not None:
             setattr(controls, name, kept)
     return controls
+
+
+def framed(
+    view: View, variant: Variant, artifacts: Artifacts, epoch: int, controls: Mapping[str, Any] | None = None
+) -> StoredFrame:
+    """Return the frame of a view at an epoch, with some of its controls set.
+
+    Args:
+        controls: values by name; the view's own for the others.
+
+    Raises:
+        UnknownName: the view has no such control.
+        InvalidSetting: a value breaks the control's rule.
+    """
+    fitted = fitted_controls(view, artifacts)
+    known = sorted(set(fitted.param) - {"name"}) if fitted is not None else []
+    for control in controls or {}:
+        if control not in known:
+            raise UnknownName(f"control of view {view.name}", control, known)
+    if fitted is not None:
+        try:
+            fitted.param.update(**(controls or {}))
+        except ValueError as error:
+            raise InvalidSetting(f"View {view.name}: {error}") from None
+    return StoredFrame(variant, artifacts, view, epoch, fitted)
 
 
 def _fit(controls: param.Parameterized, name: str, coordinates: np.ndarray[Any, Any], kept: Any) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dynascope.errors import ArtifactError, InvalidSetting, UnknownName
-from dynascope.frames import StoredFrame, fitted_controls, missing_arrays, what_is_missing
+from dynascope.errors import ArtifactError
+from dynascope.frames import framed, missing_arrays, what_is_missing
 from dynascope.plugins.discovery import registry
 
 if TYPE_CHECKING:
@@ -41,19 +41,10 @@ class At:
         missing = missing_arrays(view, self.variant, artifacts)
         if missing:
             raise ArtifactError(f"View {name}: {what_is_missing(missing, self.variant, registry(), artifacts)}")
-        fitted = fitted_controls(view, artifacts)
-        known = sorted(set(fitted.param) - {"name"}) if fitted is not None else []
-        for control in controls:
-            if control not in known:
-                raise UnknownName(f"control of view {name}", control, known)
-        if fitted is not None:
-            try:
-                fitted.param.update(**controls)
-            except ValueError as error:
-                raise InvalidSetting(f"View {name}: {error}") from None
+        frame = framed(view, self.variant, artifacts, self.epoch, controls)
         if not hv.Store.renderers:
             hv.extension("bokeh")
-        element = view.draw(StoredFrame(self.variant, artifacts, view, self.epoch, fitted))
+        element = view.draw(frame)
         if view.series:
             element = element * hv.VLine(self.epoch).opts(color="grey", line_width=1)
         if isinstance(element, (hv.Element, hv.Overlay)) and hv.Store.current_backend == "bokeh":

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import param
 from panel.custom import JSComponent
 
-__all__ = ["EpochPlayer"]
+from dynascope.drawing.player import PLAYER_SCRIPT, PLAYER_STYLE
 
-HERE = Path(__file__).parent
+__all__ = ["EpochPlayer"]
 
 
 class EpochPlayer(JSComponent):
@@ -31,7 +29,7 @@ class EpochPlayer(JSComponent):
     escaped = param.Integer(0, doc="how often Escape was pressed")
     window_height = param.Integer(0, doc="of the browser, px")
 
-    _esm = HERE / "player.js"
-    _stylesheets = [HERE / "player.css"]
+    _esm = PLAYER_SCRIPT
+    _stylesheets = [PLAYER_STYLE]
     # Panel waits this many ms before it sends a change. The default of 50 is felt; at 0 nothing is merged.
     _debounce = 10

@@ -1,6 +1,6 @@
 // The epoch control. The browser owns the position: buttons, keys and play set the index here, and
-// Python receives the newest one. `model.index` changes from Python only when a curve is clicked,
-// checkpoints are added, or another variant is chosen.
+// whoever made the model follows it. `model.index` changes from elsewhere only when a curve is
+// clicked, checkpoints are added, or another variant is chosen.
 
 const ICONS = {
   first: "M6 6h2v12H6zm3.5 6 8.5 6V6z",

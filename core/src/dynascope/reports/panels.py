@@ -1,0 +1,127 @@
+"""A report laid on a variant: what is drawn of it, and what the variant lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dynascope.analysis.freshness import Freshness
+from dynascope.contract.report import Control, Report, TextBlock, ViewBlock
+from dynascope.errors import ArtifactError, DynascopeError, InvalidSetting, UnknownName
+from dynascope.frames import StoredFrame, framed, missing_arrays, what_is_missing
+from dynascope.plugins.registry import Provided, Registry
+from dynascope.store.variant import Variant
+
+__all__ = ["Panel", "Section", "check_report", "sections_of"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One view of one variant.
+
+    Attributes:
+        provided: the view, with its plug-in.
+        variant: whose.
+        frame: what it is drawn from; None where something is missing.
+        lacks: what is missing, and what to do; empty where nothing is.
+        notes: what of the report could not be followed.
+        stale: the analyzers whose arrays are not what would be computed now.
+    """
+
+    provided: Provided
+    variant: Variant
+    frame: StoredFrame | None
+    lacks: str = ""
+    notes: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A block of a report, and what is shown there.
+
+    Attributes:
+        block: text, or a view.
+        panels: one for each variant, in their order; none for a text.
+    """
+
+    block: TextBlock | ViewBlock
+    panels: Sequence[Panel] = field(default=())
+
+
+def check_report(report: Report, plugins: Registry) -> list[str]:
+    """Return what the installed plug-ins cannot show of a report, a sentence for each; empty if all is well."""
+    problems = []
+    for name, block in report.views.items():
+        provided = plugins.all("views").get(name)
+        if provided is None:
+            problems.append(str(UnknownName("view", name, plugins.all("views"))))
+            continue
+        controls = provided.item.controls
+        known = sorted(set(controls.param) - {"name"}) if controls is not None else []
+        problems += [
+            f"{name}: {UnknownName(f'control of view {provided.name}', control, known)}"
+            for control in block.controls
+            if control not in known
+        ]
+    if report.probe is not None:
+        try:
+            plugins.choose(report.probe)
+        except DynascopeError as error:
+            problems.append(str(error))
+    return problems
+
+
+def sections_of(report: Report, variants: Sequence[Variant], plugins: Registry) -> list[Section]:
+    """Lay a report on variants: every view of each of them, at its last checkpoint.
+
+    Raises:
+        UnknownName: a view of the report is of no plug-in that is installed.
+        UnknownName, InvalidSetting: its probe is none.
+        ArtifactError: there is nothing to show: none of the views can be drawn of any of the variants.
+    """
+    sections: list[Section] = []
+    fresh = [_freshness(variant, plugins, report.probe) for variant in variants]
+    for block in report.blocks:
+        if isinstance(block, TextBlock):
+            sections.append(Section(block))
+            continue
+        provided = plugins.all("views").get(block.view)
+        if provided is None:
+            raise UnknownName("view", block.view, plugins.all("views"))
+        panels = [_panel(provided, block, report, one, plugins, now) for one, now in zip(variants, fresh, strict=True)]
+        sections.append(Section(block, panels))
+    panels = [panel for section in sections for panel in section.panels]
+    if panels and all(panel.frame is None for panel in panels):
+        raise ArtifactError(f"Nothing of report {report.name or report.title} can be drawn. {panels[0].lacks}")
+    return sections
+
+
+def _freshness(variant: Variant, plugins: Registry, probe: str | None) -> Freshness:
+    try:
+        return Freshness.of(variant, plugins, probe or variant.family.probe)
+    except (DynascopeError, OSError):  # a variant whose checkpoints are gone can be shown, and not judged
+        return Freshness()
+
+
+def _panel(
+    provided: Provided, block: ViewBlock, report: Report, variant: Variant, plugins: Registry, fresh: Freshness
+) -> Panel:
+    view, artifacts = provided.item, variant.artifacts_of(report.probe)
+    missing = missing_arrays(view, variant, artifacts)
+    if missing:
+        return Panel(provided, variant, None, what_is_missing(missing, variant, plugins, artifacts))
+    notes: list[str] = []
+    taken: dict[str, Control] = {}
+    last = variant.checkpoints[-1] if variant.checkpoints else 0
+    frame = framed(view, variant, artifacts, last)
+    for name, value in block.controls.items():
+        try:  # each by itself: a neuron that this variant does not have leaves the others as they are said
+            frame = framed(view, variant, artifacts, last, {**taken, name: value})
+            taken[name] = value
+        except (UnknownName, InvalidSetting) as error:
+            notes.append(f"{name} is not as the report says: {error}")
+    if not frame.epochs:
+        return Panel(provided, variant, None, f"{view.title}: nothing is computed at any checkpoint.")
+    frame = frame.moved_to(frame.epochs[-1])
+    return Panel(provided, variant, frame, "", tuple(notes), tuple(fresh.stale(view)))
