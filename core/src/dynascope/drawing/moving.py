@@ -120,6 +120,16 @@ class Drawing:
         if self._chosen:
             self.mark(self._chosen)
 
+    def hide_epoch(self) -> None:
+        """Show no line at the epoch."""
+        for line in self._lines:
+            line.visible = False
+
+    @property
+    def table(self) -> tuple[list[str], list[list[str]]] | None:
+        """The titles and the rows of a view that is a table."""
+        return _cells(self._table) if self._table is not None else None
+
     def mark(self, chosen: Chosen) -> None:
         """Mark what is chosen, by axis."""
         self._chosen = chosen
@@ -226,11 +236,20 @@ def _marks_of(parts: Iterable[tuple[Any, Any, ColumnDataSource]]) -> list[Marks]
 
 
 def _html(table: DataTable) -> str:
-    """Return a table as HTML; what is no number is a dash."""
+    """Return a table as HTML."""
+    titles, rows = _cells(table)
+    numbers = [
+        index
+        for index, column in enumerate(table.columns)
+        if np.asarray(table.source.data[column.field]).dtype.kind in "iuf"
+    ]
+    return html_of(titles, rows, numbers, _breakable)
+
+
+def _cells(table: DataTable) -> tuple[list[str], list[list[str]]]:
+    """Return what stands above the columns of a table, and in its rows; what is no number is a dash."""
     columns = [np.asarray(table.source.data[column.field]) for column in table.columns]
-    numbers = [index for index, values in enumerate(columns) if values.dtype.kind in "iuf"]
-    rows = ([_written(value) for value in row] for row in zip(*columns))
-    return html_of([column.title for column in table.columns], rows, numbers, _breakable)
+    return [column.title for column in table.columns], [[_written(value) for value in row] for row in zip(*columns)]
 
 
 def _written(value: Any) -> str:
