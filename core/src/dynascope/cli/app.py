@@ -10,6 +10,17 @@ from typing import Annotated, Literal
 
 import typer
 
+from dynascope.cli.options import (
+    BackgroundOption,
+    JsonOption,
+    ProbeOption,
+    WorkspaceOption,
+    opened_workspace,
+    start_job,
+    with_files_of,
+)
+from dynascope.cli.report_commands import draw, report
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -21,41 +32,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-WorkspaceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--workspace",
-        "-w",
-        help="The workspace; DYNASCOPE_WORKSPACE, the one here, or ./workspace.",
-        show_default=False,
-    ),
-]
-BackgroundOption = Annotated[
-    bool,
-    typer.Option("--background", help="Work on as a job when this terminal is closed: see `dynascope jobs`."),
-]
+app.add_typer(report, name="report")
+app.command()(draw)
 
-
-def _with_files(probe: str | None) -> str | None:
-    """Put the content of files in the place of ``@FILE``; without one, nothing is loaded for it."""
-    if probe is None or "=@" not in probe:
-        return probe
-    from dynascope.cli.probes import with_files
-
-    return with_files(probe)
-
-
-ProbeOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME[:SETTING=VALUE,...]",
-        help="The probe: 'random_pairs:count=500', 'pairs:pairs=@hard.csv', or a folder of artifacts; the family's "
-        "default.",
-        show_default=False,
-        callback=_with_files,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEBUG = "--debug"
 SPINS = "2000"
 """How long threads of a parallel loop wait actively for each other, in turns of libgomp's waiting loop.
@@ -121,7 +100,7 @@ def families(workspace: WorkspaceOption = None, json: JsonOption = False) -> Non
     """List the families, their settings and presets."""
     from dynascope.cli import tables
 
-    tables.families(_opened(workspace), as_json=json)
+    tables.families(opened_workspace(workspace), as_json=json)
 
 
 @app.command()
@@ -192,9 +171,9 @@ def train(
         raise typer.BadParameter("--overwrite names one variant: use it without --seeds and --grid.")
     if json and not dry_run:
         raise typer.BadParameter("--json is for what --dry-run says: use it with --dry-run.")
-    opened = _opened(workspace)
+    opened = opened_workspace(workspace)
     if background and not dry_run:
-        _start_job(opened, "train")
+        start_job(opened, "train")
         return
 
     from dynascope.cli import training
@@ -222,9 +201,9 @@ def replay(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Make the weights of any epoch again, from the nearest earlier state, and verify them."""
-    opened = _opened(workspace)
+    opened = opened_workspace(workspace)
     if background:
-        _start_job(opened, "replay")
+        start_job(opened, "replay")
         return
 
     from dynascope.cli import training
@@ -245,7 +224,7 @@ def list_checkpoints(
     """List a variant's checkpoints, and which of them training can be replayed from."""
     from dynascope.cli import tables
 
-    tables.checkpoints(_opened(workspace).variant(variant), as_json=json)
+    tables.checkpoints(opened_workspace(workspace).variant(variant), as_json=json)
 
 
 @checkpoints.command("add")
@@ -265,9 +244,9 @@ def add_checkpoints(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Add epochs to a trained variant by replay; those that exist are not touched."""
-    opened = _opened(workspace)
+    opened = opened_workspace(workspace)
     if background:
-        _start_job(opened, "checkpoints add")
+        start_job(opened, "checkpoints add")
         return
 
     from dynascope.cli import training
@@ -314,9 +293,9 @@ def analyze(
         for name, given in (("--epochs", epochs is not None), ("--force", force), ("--dry-run", dry_run)):
             if given:
                 raise typer.BadParameter(f"--follow analyses every checkpoint as it is kept: use it without {name}.")
-    opened = _opened(workspace)
+    opened = opened_workspace(workspace)
     if background:
-        _start_job(opened, "analyze")
+        start_job(opened, "analyze")
         return
 
     from dynascope.cli import work
@@ -339,7 +318,7 @@ def status(
     """List what is analysed: for each variant and analyzer what is fresh, stale (and why) and missing."""
     from dynascope.cli import work
 
-    work.status(_opened(workspace), variants or [], analyzer, probe, as_json=json)
+    work.status(opened_workspace(workspace), variants or [], analyzer, probe, as_json=json)
 
 
 artifacts = typer.Typer(no_args_is_help=True, help="Verify, repair, prune and pack what analyses have stored.")
@@ -349,7 +328,7 @@ VariantsArgument = Annotated[
     list[str] | None, typer.Argument(help="Names of variants; all by default.", show_default=False)
 ]
 OnlyProbeOption = Annotated[
-    str | None, typer.Option(help="Only what was made under this probe.", show_default=False, callback=_with_files)
+    str | None, typer.Option(help="Only what was made under this probe.", show_default=False, callback=with_files_of)
 ]
 
 
@@ -363,7 +342,7 @@ def verify_artifacts(
     """Open every file and check it; the exit code is 1 if one is damaged."""
     from dynascope.cli import artifacts as stored
 
-    stored.verify(_opened(workspace), variants or [], probe, json)
+    stored.verify(opened_workspace(workspace), variants or [], probe, json)
 
 
 @artifacts.command("repair")
@@ -376,7 +355,7 @@ def repair_artifacts(
     """Remove damaged units and leftovers, and rebuild series; whole units are never touched."""
     from dynascope.cli import artifacts as stored
 
-    stored.repair(_opened(workspace), variants or [], probe, json)
+    stored.repair(opened_workspace(workspace), variants or [], probe, json)
 
 
 @artifacts.command("prune")
@@ -393,7 +372,7 @@ def prune_artifacts(
     """List the units that are stale or that nothing would make any more; with --yes, remove them."""
     from dynascope.cli import artifacts as stored
 
-    stored.prune(_opened(workspace), variants or [], probe, only, yes, dry_run)
+    stored.prune(opened_workspace(workspace), variants or [], probe, only, yes, dry_run)
 
 
 @artifacts.command("pack")
@@ -409,7 +388,7 @@ def pack_artifacts(
     """Write a variant's artifacts as one HDF5 file, one group per checkpoint. Nothing is overwritten."""
     from dynascope.cli import artifacts as stored
 
-    stored.pack(_opened(workspace), variant, out, probe, analyzer)
+    stored.pack(opened_workspace(workspace), variant, out, probe, analyzer)
 
 
 @app.command()
@@ -433,7 +412,7 @@ def table(
     """Write what was measured at each epoch of many variants as one table."""
     from dynascope.cli import artifacts as stored
 
-    stored.table(_opened(workspace), variants or [], columns or [], probe, out)
+    stored.table(opened_workspace(workspace), variants or [], columns or [], probe, out)
 
 
 @app.command(name="import")
@@ -454,9 +433,9 @@ def import_(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Import a run of another program as a variant; its recorded losses are checked against its weights."""
-    opened = _opened(workspace)
+    opened = opened_workspace(workspace)
     if background:
-        _start_job(opened, "import")
+        start_job(opened, "import")
         return
 
     from dynascope.cli import exchange
@@ -478,9 +457,9 @@ def export(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a variant in another program's layout. Nothing is overwritten."""
-    opened = _opened(workspace)
+    opened = opened_workspace(workspace)
     if background:
-        _start_job(opened, "export")
+        start_job(opened, "export")
         return
 
     from dynascope.cli import exchange
@@ -502,7 +481,7 @@ def list_jobs(context: typer.Context, workspace: WorkspaceOption = None, json: J
         return
     from dynascope.cli import tables
 
-    tables.jobs(_opened(workspace), as_json=json)
+    tables.jobs(opened_workspace(workspace), as_json=json)
 
 
 @jobs.command()
@@ -510,7 +489,7 @@ def follow(context: typer.Context, job: JobArgument, workspace: WorkspaceOption 
     """Print a job's log as it grows, until its end, and exit with its code; Ctrl-C ends this, not the job."""
     from dynascope.cli import jobs
 
-    jobs.follow(_opened(workspace or context.obj), job)
+    jobs.follow(opened_workspace(workspace or context.obj), job)
 
 
 @jobs.command()
@@ -526,7 +505,7 @@ def cancel(
     """Tell a job to end; training saves the epoch that it reached."""
     from dynascope.cli import jobs
 
-    jobs.cancel(_opened(workspace or context.obj), job, force, wait)
+    jobs.cancel(opened_workspace(workspace or context.obj), job, force, wait)
 
 
 @jobs.command(name="continue")
@@ -534,7 +513,7 @@ def continue_(context: typer.Context, job: JobArgument, workspace: WorkspaceOpti
     """Run a job's command again: it goes on where it was cancelled, failed or killed."""
     from dynascope.cli import jobs
 
-    jobs.resume(_opened(workspace or context.obj), job)
+    jobs.resume(opened_workspace(workspace or context.obj), job)
 
 
 @jobs.command()
@@ -542,13 +521,7 @@ def remove(context: typer.Context, job: JobArgument, workspace: WorkspaceOption 
     """Delete the record and log of a job that has ended; what it made stays."""
     from dynascope.cli import jobs
 
-    jobs.remove(_opened(workspace or context.obj), job)
-
-
-def _start_job(workspace, command: str) -> None:  # type: ignore[no-untyped-def]  # the type would import the store
-    from dynascope.cli import jobs
-
-    jobs.start(workspace, command, sys.argv[1:])
+    jobs.remove(opened_workspace(workspace or context.obj), job)
 
 
 @app.command()
@@ -556,7 +529,7 @@ def variants(workspace: WorkspaceOption = None, json: JsonOption = False) -> Non
     """List the variants with their state, final metrics and artifacts."""
     from dynascope.cli import tables
 
-    tables.variants(_opened(workspace), as_json=json)
+    tables.variants(opened_workspace(workspace), as_json=json)
 
 
 @app.command()
@@ -570,7 +543,7 @@ def probes(
     """List the probes and their settings or, for a variant, those that it was analysed under."""
     from dynascope.cli import probes as listed
 
-    listed.probes(_opened(workspace).variant(variant) if variant is not None else None, as_json=json)
+    listed.probes(opened_workspace(workspace).variant(variant) if variant is not None else None, as_json=json)
 
 
 @app.command()
@@ -584,7 +557,7 @@ def views(
     """List the views, what they read and, for a variant, whether they can be drawn."""
     from dynascope.cli import tables
 
-    tables.views(_opened(workspace).variant(variant) if variant is not None else None, as_json=json)
+    tables.views(opened_workspace(workspace).variant(variant) if variant is not None else None, as_json=json)
 
 
 @app.command()
@@ -610,7 +583,7 @@ def serve(
 
     from dynascope.errors import PluginError
 
-    opened = _opened(path or workspace)
+    opened = opened_workspace(path or workspace)
     if importlib.util.find_spec("dynascope_workbench") is None:
         raise PluginError("The workbench is not installed. Install the distribution dynascope-workbench.")
     command = [
@@ -622,9 +595,3 @@ def serve(
         f"--port={port}",
     ]
     os.execv(sys.executable, [*command, *(["--open"] if open_browser else [])])
-
-
-def _opened(path: Path | None):  # type: ignore[no-untyped-def]  # naming the type would import the store
-    from dynascope.store.workspace import Workspace, find_workspace
-
-    return Workspace(find_workspace(path))

@@ -21,7 +21,19 @@ from dynascope.plugins.discovery import registry
 from dynascope.store.variant import Variant
 from dynascope.store.workspace import Workspace
 
-__all__ = ["checkpoints", "families", "jobs", "listing", "plugins", "say", "size", "status", "variants", "views"]
+__all__ = [
+    "checkpoints",
+    "families",
+    "jobs",
+    "listing",
+    "plugins",
+    "print_rows",
+    "say",
+    "size",
+    "status",
+    "variants",
+    "views",
+]
 
 
 MOST_COLUMNS = 1_000
@@ -54,7 +66,7 @@ def families(workspace: Workspace, *, as_json: bool) -> None:
         {"family": row.name, "title": "", "probe": "", "presets": [], "settings": {}, "choices": {}, "error": row.error}
         for row in workspace.broken_families()
     ]
-    _print(rows, as_json)
+    print_rows(rows, as_json)
 
 
 def variants(workspace: Workspace, *, as_json: bool) -> None:
@@ -66,7 +78,7 @@ def variants(workspace: Workspace, *, as_json: bool) -> None:
         except DynascopeError as error:
             rows.append(_broken_row(f"{variant.family.name}/{variant.name}", str(error)))
     broken = [_broken_row(row.name, row.error) for row in workspace.broken_variants()]
-    _print([*rows, *broken], as_json)
+    print_rows([*rows, *broken], as_json)
     if not rows and not broken and not as_json:
         say("No variant yet. Train one: dynascope train FAMILY")
 
@@ -97,7 +109,7 @@ def _broken_row(name: str, error: str) -> dict[str, Any]:
 def checkpoints(variant: Variant, *, as_json: bool) -> None:
     """Print a variant's checkpoints; ``replayable``: the optimizer's state is there, training can start from it."""
     states = set(variant.optimizer_folder.epochs())
-    _print(
+    print_rows(
         [
             {
                 "epoch": epoch,
@@ -158,7 +170,7 @@ def status(plans: Sequence[Plan], compared: Sequence[Compared], *, as_json: bool
                 "error": "; ".join(f"without {left_out.analyzer}: {left_out.reason}" for left_out in one.left_out),
             }
         ]
-    _print(rows, as_json)
+    print_rows(rows, as_json)
 
 
 def views(variant: Variant | None, *, as_json: bool) -> None:
@@ -171,7 +183,7 @@ def views(variant: Variant | None, *, as_json: bool) -> None:
         if variant is not None:
             row["missing"] = missing_arrays(provided.item, variant, variant.artifacts)
         rows.append(row)
-    _print(rows, as_json)
+    print_rows(rows, as_json)
 
 
 def jobs(workspace: Workspace, *, as_json: bool) -> None:
@@ -185,7 +197,7 @@ def jobs(workspace: Workspace, *, as_json: bool) -> None:
             broken[job.id] = str(error)
     names = ("progress", "started", *(("ended", "attempts", "code") if as_json else ()), "command")
     rows += [{"job": name, "state": "damaged", **dict.fromkeys(names), "error": broken[name]} for name in broken]
-    _print(rows, as_json)
+    print_rows(rows, as_json)
     if not rows and not as_json:
         say("No job yet. Start one: dynascope train FAMILY --background")
 
@@ -212,7 +224,7 @@ def plugins(*, as_json: bool) -> None:
         }
         for row in registry().plugins
     ]
-    _print(rows, as_json)
+    print_rows(rows, as_json)
 
 
 def size(count: int) -> str:
@@ -224,10 +236,11 @@ def size(count: int) -> str:
 
 def listing(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print a table for people; nothing where there is no row."""
-    _print(rows, as_json=False)
+    print_rows(rows, as_json=False)
 
 
-def _print(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Print rows as a table, or as JSON."""
     if as_json:
         print(json.dumps(rows, indent=2))
         return

@@ -24,7 +24,7 @@ from dynascope.drawing.marks import Chosen, Marks
 from dynascope.drawing.tables import TABLE_STYLE, html_of
 from dynascope.errors import ArtifactError
 from dynascope.frames import StoredFrame
-from dynascope.style import LINES
+from dynascope.style import LINES, nearest_epoch
 
 __all__ = ["Drawing"]
 
@@ -45,6 +45,8 @@ class Drawing:
         choose: called with what a click chooses: the epoch where a series is clicked, what the view picks.
         other: the second epoch, where there is one: a view over the epochs has a line there, too.
         less: whether the values at ``other`` are shown less those at the frame's epoch.
+        minus: a frame of the same view, of another variant: its values are taken from those of the frame, each time at
+            the epoch nearest to the frame's.
 
     Attributes:
         root: the bokeh model to show.
@@ -59,8 +61,9 @@ class Drawing:
         *,
         other: int | None = None,
         less: bool = False,
+        minus: StoredFrame | None = None,
     ) -> None:
-        self.view, self._frame = view, frame
+        self.view, self._frame, self._minus = view, frame, minus
         self._chosen: Chosen = {}
         self._epoch = None if view.columns is not None or view.series else _EpochStream(epoch=frame.epoch)
         element = view.draw(frame)
@@ -92,7 +95,7 @@ class Drawing:
                 self._other_lines[-1].visible = other is not None
             if choose is not None and (view.series or view.pick is not None):
                 figure.on_event(Tap, self._chooser(figure, choose))
-        self._less = self._values() if less else []
+        self._less = self._values() if less or minus is not None else []
         self.differs = bool(self._less) and diverge(plot, self._elements.values())
 
     def move(self, frame: StoredFrame, other: int | None = None) -> None:
@@ -112,7 +115,9 @@ class Drawing:
             self._epoch.event(epoch=frame.epoch)
         if self.view.columns is not None:
             columns = self.view.columns(frame)
-            if self.differs and other is not None:
+            if self.differs and self._minus is not None:
+                columns = subtracted(columns, self._taken_away(frame.epoch), self._less)
+            elif self.differs and other is not None:
                 columns = subtracted(self.view.columns(frame.moved_to(other)), columns, self._less)
             self._replace(columns)
         if self._table is not None:
@@ -147,6 +152,11 @@ class Drawing:
                 figure.frame_height = height - 90
                 figure.frame_width = round(share * figure.frame_height)
 
+    def _taken_away(self, epoch: int) -> Mapping[str, Any]:
+        """Return the columns of the other variant, at its epoch that is nearest."""
+        assert self._minus is not None and self.view.columns is not None
+        return self.view.columns(self._minus.moved_to(nearest_epoch(self._minus.epochs, epoch)))
+
     def _values(self) -> list[str]:
         """Return the keys of the columns that hold values which can be subtracted."""
         if self.view.columns is None:
@@ -155,7 +165,9 @@ class Drawing:
         found = []
         for key, values in columns.items():
             source, column = self._target(key)
-            if values_of(self._elements[source], column, values[0] if column == "image" else values):
+            if not values_of(self._elements[source], column, values[0] if column == "image" else values):
+                continue
+            if self._minus is None or np.shape(self._taken_away(self._frame.epoch)[key]) == np.shape(values):
                 found.append(key)
         return found
 

@@ -28,6 +28,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize, to_rgba, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import offset_copy
 
 from dynascope.drawing.dressing import PHASE_NAMES
 from dynascope.drawing.moving import Drawing
@@ -55,6 +56,8 @@ WIDEST = 46
 """Letters of a table's cell, before it is wrapped."""
 LETTER, LINE = 0.56, 1.5
 """The width of a letter, and the height of a line, as a share of the size of the text."""
+PHASE_HEIGHT = 10.0
+"""Of the names of the phases, points."""
 LABEL, TICK, SMALL = 9.0, 8.25, 7.5
 """Sizes of text, points."""
 
@@ -66,6 +69,9 @@ class Painting:
         drawing: a picture of one figure, or a table.
         axes: empty ones.
 
+    Attributes:
+        head: how much the names of phases and the legend take above the axes, points.
+
     Raises:
         ArtifactError: the picture has a kind of glyph that is not painted; its name is told.
     """
@@ -73,6 +79,7 @@ class Painting:
     def __init__(self, drawing: Drawing, axes: Any) -> None:
         self.drawing, self.axes = drawing, axes
         self._updates: list[Callable[[], None]] = []
+        self.head = 0.0
         if drawing.table is not None:
             self._paint_table()
             self._updates.append(self._paint_table)
@@ -116,6 +123,7 @@ class Painting:
         axes = self.axes
         if figure.frame_width and figure.frame_height:
             axes.set_box_aspect(figure.frame_height / figure.frame_width)
+            axes.set_anchor("W")
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         for side in ("bottom", "left"):
@@ -129,6 +137,7 @@ class Painting:
         axes.set_axisbelow(True)
         for axis in figure.above:
             if getattr(axis, "name", None) == PHASE_NAMES:
+                self.head = PHASE_HEIGHT
                 for place, name in axis.major_label_overrides.items():
                     axes.annotate(
                         name, (place, 1), (0, 2), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
@@ -169,15 +178,19 @@ class Painting:
         if not entries or not legend.visible:
             return
         handles, labels = zip(*entries, strict=True)
-        style = {
-            "frameon": False, "fontsize": TICK, "ncols": legend.ncols or 1, "handlelength": 2.2, "columnspacing": 1.2,
+        columns = int(legend.ncols or 1)
+        style: dict[str, Any] = {
+            "frameon": False, "fontsize": TICK, "ncols": columns, "handlelength": 2.2, "columnspacing": 1.2,
             "labelspacing": 0.25, "borderaxespad": 0.3, "title": legend.title or None, "title_fontsize": SMALL,
             "alignment": "left",
         }  # fmt: skip
         if legend in figure.above:
-            phases = any(getattr(one, "name", None) == PHASE_NAMES for one in figure.above)
-            anchor = (0, 1.06 if phases else 1.0)
-            painted = self.axes.legend(handles, labels, loc="lower left", bbox_to_anchor=anchor, **style)
+            over = offset_copy(self.axes.transAxes, self.axes.figure, 0, self.head, units="points")
+            painted = self.axes.legend(
+                handles, labels, loc="lower left", bbox_to_anchor=(0, 1), bbox_transform=over, **style
+            )
+            lines = -(-len(entries) // columns) + bool(legend.title)
+            self.head += 1.38 * TICK * lines
         elif legend in figure.right:
             painted = self.axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1, 1), **style)
         else:
@@ -289,6 +302,7 @@ class Painting:
             many = len(left) > MOST_CELLS
             found.set_rasterized(many)
             found.set_antialiased(not many)  # no seams between them
+            found.set_linewidth(0 if many else _one(glyph.line_width) * POINTS)
 
         return update
 

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from dynascope.drawing import Drawing
+from dynascope.drawing.limits import share_limits
 from dynascope.drawing.painting import Painting
 from dynascope.errors import InvalidSetting
 from dynascope.reports.panels import Panel
@@ -66,11 +66,10 @@ class Plate:
             axes = self.figure.subplots(down, across, squeeze=False).ravel()
             for empty in axes[len(shown) :]:
                 empty.axis("off")
-            self.drawings, self._paintings = [], []
-            for panel, axis in zip(shown, axes):
-                assert panel.frame is not None
-                drawing = Drawing(panel.provided.item, panel.frame.moved_to(_nearest(panel, epoch)))
-                self.drawings.append(drawing)
+            self.drawings = [panel.draw(epoch) for panel in shown]
+            self._share_limits(shown)
+            self._paintings = []
+            for panel, drawing, axis in zip(shown, self.drawings, axes):
                 if lines is not None and panel.provided.item.series:
                     drawing.hide_epoch()
                 painting = Painting(drawing, axis)
@@ -78,18 +77,33 @@ class Plate:
                 for at in lines or () if panel.provided.item.series else ():
                     axis.axvline(at, color=GREY, linewidth=1, linestyle=(0, (3, 2.5)), zorder=3.5)
                 if titled:
-                    of = f", {panel.variant.name}" if len(self._variants) > 1 else ""
-                    axis.set_title(f"{panel.provided.item.title}{of}", fontsize=9.5, fontweight="bold", loc="left")
+                    of = f", {panel.of}" if len(self._variants) > 1 else ""
+                    axis.set_title(
+                        f"{panel.provided.item.title}{of}",
+                        fontsize=9.5,
+                        fontweight="bold",
+                        loc="left",
+                        pad=painting.head + 6,
+                    )
             self._panels = shown
             self._said = self.figure.supxlabel("", fontsize=7, color=GREY, x=0.01, ha="left") if titled else None
         self._say(epoch)
+
+    def _share_limits(self, shown: Sequence[Panel]) -> None:
+        """Let pictures of one view have one scale."""
+        by_view: dict[str, list[Any]] = {}
+        for panel, drawing in zip(shown, self.drawings, strict=True):
+            if panel.minus is None:
+                by_view.setdefault(panel.provided.id, []).append(drawing.root)
+        for roots in by_view.values():
+            share_limits(roots)
 
     def move(self, epoch: int) -> None:
         """Show another epoch, or the nearest one that a view has."""
         with rc_context(STYLE):
             for panel, drawing, painting in zip(self._panels, self.drawings, self._paintings, strict=True):
                 assert panel.frame is not None
-                drawing.move(panel.frame.moved_to(_nearest(panel, epoch)))
+                drawing.move(panel.frame.moved_to(panel.at(epoch)))
                 painting.update()
         self._say(epoch)
 
@@ -116,10 +130,3 @@ def save_plate(plate: Plate, path: Path, provenance: Mapping[str, Any], *, dpi: 
     }[kind]
     with publish(path) as temporary, rc_context(STYLE):
         plate.figure.savefig(temporary, format=kind, dpi=dpi, metadata=metadata)
-
-
-def _nearest(panel: Panel, epoch: int) -> int:
-    assert panel.frame is not None
-    if panel.provided.item.series:
-        return epoch
-    return min(panel.frame.epochs, key=lambda one: (abs(one - epoch), one))

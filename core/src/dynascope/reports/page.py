@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from dynascope.contract.report import Report, TextBlock
 from dynascope.drawing import Drawing
+from dynascope.drawing.limits import share_limits
 from dynascope.drawing.player import PLAYER_SCRIPT, PLAYER_STYLE
 from dynascope.drawing.tables import TABLE_STYLE
 from dynascope.frames import events_of, phases_of
@@ -61,7 +62,7 @@ def page_of(
     command: str,
     *,
     epochs: Sequence[int] | None = None,
-    titles: Sequence[str] = (),
+    difference: bool = False,
 ) -> str:
     """Return the page of a report over variants.
 
@@ -71,16 +72,21 @@ def page_of(
         plugins: the registry.
         command: that makes the page again.
         epochs: at which it can be moved; all checkpoints of the variants by default.
-        titles: of the variants, where there are several; their names by default.
+        difference: of two variants, also the second less the first.
 
     Raises:
         UnknownName: a view of the report is of no plug-in that is installed.
         ArtifactError: none of the views can be drawn.
     """
-    sections = sections_of(report, variants, plugins)
+    sections = sections_of(report, variants, plugins, difference=difference)
     wanted = sorted({epoch for variant in variants for epoch in variant.checkpoints} if epochs is None else set(epochs))
     document = Document()
-    cards = {id(panel): _recorded(panel, wanted, document) for section in sections for panel in section.panels}
+    cards = {id(panel): _drawn(panel) for section in sections for panel in section.panels}
+    for section in sections:
+        alike = [cards[id(panel)].drawing for panel in section.panels if panel.minus is None]
+        share_limits([drawing.root for drawing in alike if drawing is not None])
+    for card in cards.values():
+        _record(card, wanted, document)
     filmed = [card for card in cards.values() if card.film is not None and card.film.tracks]
     tracks, numbers = packed(card.film for card in filmed if card.film is not None)
     roots = [card.drawing.root for card in cards.values() if card.drawing and not isinstance(card.drawing.root, Div)]
@@ -88,7 +94,6 @@ def page_of(
     ids = [root.id for root in roots]  # of the elements, too, in which they are shown
     panels = [panel for section in sections for panel in section.panels]
     provenance = provenance_of(panels, plugins, command, report)
-    names = list(titles) or [variant.name for variant in variants]
     start = report.epochs[0] if report.epochs else wanted[-1] if wanted else 0
     artifacts = [variant.artifacts_of(report.probe) for variant in variants]
     alone = len(variants) == 1
@@ -114,9 +119,9 @@ def page_of(
     template = environment.from_string((HERE / "page.html").read_text(encoding="utf-8"))
     return template.render(
         title=report.title,
-        variants=names,
+        variants=[variant.name for variant in variants],
         stale=sorted({name for panel in panels for name in panel.stale}),
-        sections=[_said(section, cards, filmed, names) for section in sections],
+        sections=[_said(section, cards, filmed) for section in sections],
         styles=Markup(f"{PLAYER_STYLE.read_text()}\n{TABLE_STYLE.replace(':host', '.picture')}\n{_style()}"),
         provenance=provenance,
         rows=rows_of(provenance),
@@ -129,21 +134,23 @@ def page_of(
     )
 
 
-def _recorded(panel: Panel, wanted: Sequence[int], document: Document) -> _Card:
-    """Draw a panel, and record what it is at each epoch that it has, as near as can be to those that are wanted."""
-    frame = panel.frame
-    if frame is None:
-        return _Card(panel)
-    view = panel.provided.item
-    drawing = Drawing(view, frame)
+def _drawn(panel: Panel) -> _Card:
+    return _Card(panel, panel.draw(panel.frame.epoch) if panel.frame is not None else None)
+
+
+def _record(card: _Card, wanted: Sequence[int], document: Document) -> None:
+    """Record what a card shows at each epoch that it has, as near as can be to those that are wanted."""
+    drawing, frame = card.drawing, card.panel.frame
+    if drawing is None or frame is None:
+        return
     for figure in drawing.figures:
         figure.border_fill_alpha = 0
-        if view.series:
+        if card.panel.provided.item.series:
             figure.js_on_event("tap", CustomJS(code="window.dynascope.go(cb_obj.x)"))
     document.add_root(drawing.root)
     having = np.asarray(frame.epochs)
     epochs = sorted({int(having[np.abs(having - epoch).argmin()]) for epoch in wanted})
-    return _Card(panel, drawing, Film(drawing.root, epochs, lambda epoch: drawing.move(frame.moved_to(epoch))))
+    card.film = Film(drawing.root, epochs, lambda epoch: drawing.move(frame.moved_to(epoch)))
 
 
 def _places(wanted: Sequence[int], having: Sequence[int]) -> list[int]:
@@ -151,18 +158,19 @@ def _places(wanted: Sequence[int], having: Sequence[int]) -> list[int]:
     return [int(np.abs(np.asarray(having) - epoch).argmin()) for epoch in wanted]
 
 
-def _said(section: Section, cards: dict[int, _Card], filmed: Sequence[_Card], names: Sequence[str]) -> dict[str, Any]:
+def _said(section: Section, cards: dict[int, _Card], filmed: Sequence[_Card]) -> dict[str, Any]:
     """Return what the template says of a section."""
     if isinstance(section.block, TextBlock):
         return {"html": html_of_markdown(section.block.text)}
     shown = []
-    for name, panel in zip(names, section.panels, strict=True):
+    several = len(section.panels) > 1
+    for panel in section.panels:
         card = cards[id(panel)]
         root = card.drawing.root if card.drawing is not None else None
         shown.append(
             {
                 "title": panel.provided.item.title,
-                "of": name if len(names) > 1 else "",
+                "of": panel.of if several else "",
                 "description": panel.provided.item.description,
                 "lacks": panel.lacks,
                 "notes": panel.notes,
@@ -172,7 +180,7 @@ def _said(section: Section, cards: dict[int, _Card], filmed: Sequence[_Card], na
                 "film": next((number for number, one in enumerate(filmed) if one is card), None),
             }
         )
-    return {"cards": shown, "wide": section.block.wide or len(names) > 1}
+    return {"cards": shown, "wide": section.block.wide or several}
 
 
 def _style() -> str:

@@ -123,9 +123,13 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("probe", variant["probe"]),
         ]
         for name, one in variant["analyzers"].items():
-            said = f"version {one['version']} of {one['plugin_version']}, computed {one['computed']}"
-            rows.append((name, said + ("; STALE" if one["stale"] else "") if one["computed"] else "not computed"))
+            rows.append((name, _computed(one) if one["computed"] else "not computed"))
     return rows
+
+
+def _computed(one: Mapping[str, Any]) -> str:
+    stale = "; STALE" if one["stale"] else ""
+    return f"version {one['version']} of {one['plugin_version']}, computed {one['computed']}{stale}"
 
 
 def _written(value: Any) -> str:

@@ -86,12 +86,16 @@ class Reports:
     def open(self, name: str) -> Report:
         """Return a report: a file by its name, or one that a plug-in ships by its id, ``"<plug-in>.<name>"``.
 
+        Where only one plug-in ships a report of this name, that is enough.
+
         Raises:
             UnknownName: there is none of this name.
             WorkspaceError: its file is damaged, or of another family.
         """
-        if name in self.shipped and name not in self.names():
-            return self.shipped[name]
+        if name not in self.names():
+            shipped = [one for id, one in self.shipped.items() if name in (id, one.name)]
+            if len(shipped) == 1:
+                return shipped[0]
         path = self._there(name)
         report = read_report(path)
         if report.family not in self._families:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bokeh.models import ContinuousColorMapper, GlyphRenderer, Range1d
-from bokeh.models.glyphs import Image, ImageRGBA
-from bokeh.plotting import figure as Figure
-
 from dynascope import Variant
+from dynascope.drawing.limits import share_limits
 from dynascope.plugins import Provided, Registry
 from dynascope_workbench.cards.card import ViewCard
 
@@ -94,31 +91,4 @@ class Beside:
         if drawn.keys() == self._drawn.keys() and all(drawn[name] is self._drawn[name] for name in drawn):
             return
         self._drawn = drawn
-        roots = [drawing.root for drawing in drawn.values()]
-        for mappers in _in_step([root.select({"type": ContinuousColorMapper}) for root in roots]):
-            lows, highs = [one.low for one in mappers], [one.high for one in mappers]
-            if None not in (*lows, *highs):
-                for one in mappers:
-                    one.update(low=min(lows), high=max(highs))
-        for figures in _in_step([root.select({"type": Figure}) for root in roots]):
-            ranges = [figure.y_range for figure in figures]
-            rising = all(isinstance(one, Range1d) and one.start < one.end for one in ranges)
-            if not rising or any(_has_place(figure) for figure in figures):
-                continue
-            start, end = min(one.start for one in ranges), max(one.end for one in ranges)
-            for one in ranges:
-                one.update(start=start, end=end)
-
-
-def _in_step(found: list[Any]) -> list[tuple[Any, ...]]:
-    """Return the models of several pictures that correspond; none where the pictures differ in number."""
-    lists = [sorted(models, key=lambda model: (len(model.id), model.id)) for models in found]
-    if len(lists) < 2 or len({len(models) for models in lists}) != 1:
-        return []
-    return list(zip(*lists, strict=True))
-
-
-def _has_place(figure: Any) -> bool:
-    """Say whether the vertical axis is no axis of values: that of an image's rows, or of a map with a fixed aspect."""
-    glyphs = [renderer.glyph for renderer in figure.select({"type": GlyphRenderer})]
-    return figure.frame_width is not None or any(isinstance(glyph, (Image, ImageRGBA)) for glyph in glyphs)
+        share_limits([drawing.root for drawing in drawn.values()])
