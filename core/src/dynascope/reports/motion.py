@@ -22,8 +22,8 @@ Told = Callable[[int, int], None]
 
 MOTIONS = ("gif", "mp4")
 DPI = 110
-COLOURS = 128
-"""Of a GIF's frame."""
+COLOURS, SAMPLED = 256, 6
+"""Of a GIF, and the frames from which they are taken."""
 
 
 def save_motion(
@@ -84,7 +84,11 @@ def _frames(plate: Plate, epochs: Sequence[int], dpi: int, told: Told) -> Iterat
 def _write_gif(path: Path, frames: Iterator[Array], per_second: float, comment: str) -> None:
     from PIL import Image
 
-    pictures = [Image.fromarray(frame).quantize(COLOURS, dither=Image.Dither.NONE) for frame in frames]
+    found = [Image.fromarray(frame) for frame in frames]
+    # One palette, of frames from the beginning to the end: with one of its own for each, what stays would flicker.
+    some = [np.asarray(found[place]) for place in np.linspace(0, len(found) - 1, SAMPLED).round().astype(int)]
+    palette = Image.fromarray(np.concatenate(some)).quantize(COLOURS, dither=Image.Dither.NONE)
+    pictures = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in found]
     pictures[0].save(
         path, format="GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / per_second), loop=0,
         comment=comment.encode(), optimize=False,

@@ -147,7 +147,8 @@ def _record(card: _Card, wanted: Sequence[int], document: Document) -> None:
         figure.border_fill_alpha = 0
         if card.panel.provided.item.series:
             figure.js_on_event("tap", CustomJS(code="window.dynascope.go(cb_obj.x)"))
-    document.add_root(drawing.root)
+    # A table is HTML of the page, and no model of it.
+    (Document() if isinstance(drawing.root, Div) else document).add_root(drawing.root)
     having = np.asarray(frame.epochs)
     epochs = sorted({int(having[np.abs(having - epoch).argmin()]) for epoch in wanted})
     card.film = Film(drawing.root, epochs, lambda epoch: drawing.move(frame.moved_to(epoch)))
