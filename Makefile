@@ -49,6 +49,7 @@ bench: $(READY) ## Measure: each figure is a ratio to a baseline in the same run
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/workbench.py
+	$(BIN)/python benchmarks/reports.py
 
 screenshots: $(READY) ## Take the pictures of the documentation from the workbench
 	$(BIN)/python docs/screenshots.py $(WORKSPACE)

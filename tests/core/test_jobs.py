@@ -156,18 +156,20 @@ def test_each_of_the_commands_is_started_from_python(workspace, tmp_path):
     arguments = {
         "analyze": [first],
         "checkpoints add": [first, "5"],
+        "draw": ["training.losses", second, "--out", "losses.png"],
         "export": [second, "--to", "transformer-lens", "--out", "out"],
         "import": ["there", "--name", "back"],
         "replay": [second, "--epoch", "3"],
+        "report export": ["grokking", "--variant", second, "--out", "report.html"],
         "train": [FAMILY, *SETTINGS, "--epochs", "5", "--schedule", "0,5"],
     }
     assert sorted(arguments) == list(COMMANDS)
     cli(workspace, "export", second, "--to", "miscope", "--out", tmp_path / "there")
     jobs = [workspace.jobs.start(name, given, folder=tmp_path) for name, given in arguments.items()]
-    assert [job.wait(120) for job in jobs] == ["done"] * 6, [job.log for job in jobs]
+    assert [job.wait(120) for job in jobs] == ["done"] * 8, [job.log for job in jobs]
     assert workspace.variant(first).checkpoints == [0, 5, 20, 40]
     assert workspace.variant(second).replayed_folder.epochs() == [3]
-    assert (tmp_path / "out").exists()
+    assert all((tmp_path / made).exists() for made in ("out", "losses.png", "report.html"))
 
 
 @pytest.mark.slow
