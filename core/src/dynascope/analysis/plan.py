@@ -92,7 +92,7 @@ class Counts:
         return dict(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What an analysis has to do for one variant.
 
@@ -129,6 +129,9 @@ class Plan:
     def tasks(self) -> tuple[Task, ...]:
         """The work at checkpoints."""
         return tuple(task for sweep in self.sweeps for task in sweep.tasks)
+
+    def __repr__(self) -> str:
+        return f"<plan of {self.variant.name}: {self.units:,} units to compute, {self.fresh:,} were fresh>"
 
     @property
     def units(self) -> int:

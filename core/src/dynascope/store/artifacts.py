@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 import h5py
 import numpy as np
@@ -47,6 +47,9 @@ def _followed(method: Callable[P, T]) -> Callable[P, T]:
 
 class Artifacts(Mapping[int, "EpochArtifacts"]):
     """The artifacts of one variant under one probe.
+
+    ``artifacts["<plug-in>.<analyzer>/<array>"]`` is an array at every epoch, as labelled xarray, and
+    ``artifacts[epoch][analyzer][array]`` one of a checkpoint.
 
     Args:
         folder: ``results/<family>/<variant>/artifacts/<probe>``.
@@ -266,12 +269,31 @@ class Artifacts(Mapping[int, "EpochArtifacts"]):
         """Return some unit: all of an analyzer have the same arrays."""
         return next(iter(self.units(analyzer).values()), None) or self.of_series(analyzer)
 
-    # The tree: artifacts[epoch][analyzer][array].
+    # The tree: artifacts[epoch][analyzer][array], or artifacts["<plug-in>.<analyzer>/<array>"].
 
-    def __getitem__(self, epoch: int) -> EpochArtifacts:
-        if epoch not in self._all_epochs():
-            raise KeyError(epoch)
-        return EpochArtifacts(self, epoch)
+    @overload
+    def __getitem__(self, key: int) -> EpochArtifacts: ...
+    @overload
+    def __getitem__(self, key: str) -> xr.DataArray: ...
+    def __getitem__(self, key: int | str) -> EpochArtifacts | xr.DataArray:
+        if isinstance(key, str):
+            measured = key.partition("/")[0]
+            return self.series(key) if self.epochs(measured) else self.read(key)
+        if key not in self._all_epochs():
+            raise KeyError(key)
+        return EpochArtifacts(self, key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._all_epochs()
+
+    def _ipython_key_completions_(self) -> list[int | str]:
+        arrays = (f"{analyzer}/{name}" for analyzer in self.analyzers() for name in self.arrays(analyzer))
+        return [*self._all_epochs(), *arrays]
+
+    def _repr_html_(self) -> str:
+        from dynascope.notebook.tables import artifacts_table
+
+        return artifacts_table(self)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._all_epochs())

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-    from dynascope.notebook import At
+    from dynascope.analysis.plan import Plan
+    from dynascope.notebook import At, ShownReport
+    from dynascope.training.loop import TrainingResult
 
 __all__ = ["Variant"]
 
@@ -377,6 +379,76 @@ class Variant:
         if epoch not in self.checkpoints:
             raise UnknownName(f"checkpoint of {self.name}", str(epoch), [str(one) for one in self.checkpoints])
         return At(self, epoch)
+
+    def run_with_cache(self, epoch: int, probe: str | ChosenProbe | None = None, **options: Any) -> tuple[Any, Any]:
+        """Run the model of a checkpoint on the inputs of a probe, and return its output and all activations.
+
+        Args:
+            epoch: of the checkpoint.
+            probe: whose inputs, as it is written, or the object; the family's default by default.
+            options: as TransformerLens' ``run_with_cache`` takes them: ``names_filter``, ...
+
+        Returns:
+            The output, ``"row ..."``, and the ``ActivationCache``.
+
+        Raises:
+            CheckpointError: there is no such checkpoint, or it is damaged.
+            UnknownName, InvalidSetting: there is no such probe, or it does not fit the variant.
+        """
+        import torch
+
+        chosen = probe if isinstance(probe, ChosenProbe) else registry().choose(probe or self.family.probe)
+        inputs = torch.from_numpy(chosen.make(self.config).inputs)
+        with torch.no_grad():
+            output, cache = self.model(epoch).run_with_cache(inputs, **options)  # type: ignore[operator]
+        return output, cache
+
+    def report(self, name: str = "") -> ShownReport:
+        """Return a report laid on this variant: it shows itself in a notebook, and is saved as a file.
+
+        Args:
+            name: of a report of the workspace, or one that a plug-in ships; the family's own by default.
+
+        Raises:
+            UnknownName: there is none of this name.
+            WorkspaceError: its file is damaged.
+        """
+        from dynascope.notebook import ShownReport
+        from dynascope.store.reports import Reports
+
+        workspace = self.folder.parents[2]
+        reports = Reports(workspace / "model_families" / self.family.name / "reports", self.family, registry())
+        return ShownReport(self, reports.open(name or self.family.base.default_report))
+
+    def train(self, **options: Any) -> TrainingResult:
+        """Train this variant, or continue it, with a bar.
+
+        Args:
+            options: as for ``dynascope.train``.
+        """
+        from dynascope.notebook.bars import epochs_counted
+        from dynascope.training.loop import train
+
+        epochs = int(options.get("epochs") or self.recipe.get("epochs") or self.config.training.epochs)
+        with epochs_counted(self.name, epochs) as told:
+            return train(self, **{"progress": told, **options})
+
+    def analyze(self, **options: Any) -> Plan:
+        """Compute what is missing or stale of this variant, with a bar.
+
+        Args:
+            options: as for ``dynascope.analyze``.
+        """
+        from dynascope.analysis.run import analyze
+        from dynascope.notebook.bars import counted
+
+        with counted(self.name) as told:
+            return analyze(self, **{"progress": told, **options})
+
+    def _repr_html_(self) -> str:
+        from dynascope.notebook.tables import variant_table
+
+        return variant_table(self)
 
     def __repr__(self) -> str:
         return f"<variant {self.name} of {self.family.name}: {self.state}, {len(self.checkpoints)} checkpoints>"

@@ -319,6 +319,11 @@ class Workspace:
         """
         return _inside(_inside(self.path / "results", family), name)
 
+    def _repr_html_(self) -> str:
+        from dynascope.notebook.tables import workspace_table
+
+        return workspace_table(self)
+
     def __repr__(self) -> str:
         return (
             f"<workspace {self.path}: {len(self._declared_names())} families, {len(self._variant_folders())} variants>"

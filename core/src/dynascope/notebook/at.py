@@ -1,10 +1,12 @@
-"""A variant at one epoch, for notebooks: the same views as in the app, without a server."""
+"""A variant at one epoch: the same views as in the app, without a server."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dynascope.errors import ArtifactError
+from dynascope.errors import ArtifactError, UnknownName
 from dynascope.frames import framed, missing_arrays, what_is_missing
 from dynascope.plugins.discovery import registry
 
@@ -12,14 +14,19 @@ if TYPE_CHECKING:
     from dynascope.contract.chosen_probe import ChosenProbe
     from dynascope.store.variant import Variant
 
-__all__ = ["At"]
+__all__ = ["At", "Views"]
 
 
 class At:
-    """A variant at one epoch; made by ``variant.at(epoch)``."""
+    """A variant at one epoch; made by ``variant.at(epoch)``.
+
+    Attributes:
+        views: every view that can be drawn of it, by name: ``variant.at(9100).views.neuron_map(neuron=5)``.
+    """
 
     def __init__(self, variant: Variant, epoch: int) -> None:
         self.variant, self.epoch = variant, epoch
+        self.views = Views(self)
 
     def view(self, name: str, probe: str | ChosenProbe | None = None, **controls: Any) -> Any:
         """Draw a view and return the HoloViews element.
@@ -53,3 +60,27 @@ class At:
 
     def __repr__(self) -> str:
         return f"<{self.variant.name} at epoch {self.epoch}>"
+
+
+class Views:
+    """The views of a variant at one epoch, for completion: each is a function of the view's controls."""
+
+    def __init__(self, at: At) -> None:
+        self._at = at
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            view = registry().view(name)
+        except UnknownName as error:
+            raise AttributeError(str(error)) from None
+        return partial(self._at.view, view.name if view.name == name else name)
+
+    def __dir__(self) -> list[str]:
+        variant = self._at.variant
+        entries = registry().all("views").values()
+        return sorted(one.name for one in entries if not missing_arrays(one.item, variant, variant.artifacts))
+
+    def __repr__(self) -> str:
+        return f"<views: {', '.join(dir(self))}>"
