@@ -155,6 +155,7 @@ def test_each_of_the_commands_is_started_from_python(workspace, tmp_path):
     first, second = (variant.name for variant in workspace.variants())
     arguments = {
         "analyze": [first],
+        "bundle": [second, "--out", "bundle.zip"],
         "checkpoints add": [first, "5"],
         "draw": ["training.losses", second, "--out", "losses.png"],
         "export": [second, "--to", "transformer-lens", "--out", "out"],
@@ -166,10 +167,10 @@ def test_each_of_the_commands_is_started_from_python(workspace, tmp_path):
     assert sorted(arguments) == list(COMMANDS)
     cli(workspace, "export", second, "--to", "miscope", "--out", tmp_path / "there")
     jobs = [workspace.jobs.start(name, given, folder=tmp_path) for name, given in arguments.items()]
-    assert [job.wait(120) for job in jobs] == ["done"] * 8, [job.log for job in jobs]
+    assert [job.wait(120) for job in jobs] == ["done"] * 9, [job.log for job in jobs]
     assert workspace.variant(first).checkpoints == [0, 5, 20, 40]
     assert workspace.variant(second).replayed_folder.epochs() == [3]
-    assert all((tmp_path / made).exists() for made in ("out", "losses.png", "report.html"))
+    assert all((tmp_path / made).exists() for made in ("out", "bundle.zip", "losses.png", "report.html"))
 
 
 @pytest.mark.slow

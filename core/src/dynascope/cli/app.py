@@ -417,7 +417,7 @@ def table(
 
 @app.command(name="import")
 def import_(
-    path: Annotated[Path, typer.Argument(help="A file or folder that another program left.")],
+    path: Annotated[Path, typer.Argument(help="What another program left, or a bundle.")],
     settings: Annotated[
         list[str] | None,
         typer.Argument(
@@ -441,6 +441,32 @@ def import_(
     from dynascope.cli import exchange
 
     exchange.import_path(opened, path, settings or [], layout, family, name)
+
+
+@app.command()
+def bundle(
+    variants: Annotated[list[str], typer.Argument(metavar="VARIANT...", help="Of one family.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="FILE.zip; VARIANT.zip here by default.", show_default=False)
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Only these checkpoints: '0,100:500:100'.", show_default=False)
+    ] = None,
+    reports: Annotated[
+        list[str] | None, typer.Option("--report", "-r", help="A report that goes with it.", show_default=False)
+    ] = None,
+    background: BackgroundOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write variants with all that was measured of them as one archive, for `dynascope import` elsewhere."""
+    opened = opened_workspace(workspace)
+    if background:
+        start_job(opened, "bundle")
+        return
+
+    from dynascope.cli import exchange
+
+    exchange.bundle(opened, variants, out, epochs, reports or [])
 
 
 @app.command()

@@ -8,7 +8,7 @@ from dynascope.errors import InvalidSetting, UnknownName
 
 __all__ = ["COMMANDS", "checked", "of_command_line", "to_continue"]
 
-COMMANDS = ("analyze", "checkpoints add", "draw", "export", "import", "replay", "report export", "train")
+COMMANDS = ("analyze", "bundle", "checkpoints add", "draw", "export", "import", "replay", "report export", "train")
 
 WORKSPACE = ("--workspace", "-w")
 BACKGROUND = "--background"
