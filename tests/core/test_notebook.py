@@ -6,7 +6,7 @@ import torch
 from tiny import FAMILY, TINY
 
 import dynascope
-from dynascope import ArtifactError, UnknownName
+from dynascope import AnalysisError, Analyzer, ArtifactError, InvalidSetting, Output, UnknownName
 
 MAP = "modular_addition.neuron_activations/activation"
 
@@ -75,3 +75,34 @@ def test_a_variant_is_trained_and_analysed_with_a_bar(new_workspace, capsys):
     assert repr(plan) == f"<plan of {variant.name}: 2 units to compute, 0 were fresh>"
     assert variant.name in capsys.readouterr().out
     assert dynascope.open(str(new_workspace.path)).variants()[0].artifacts.analyzers()
+
+
+class Firing(Analyzer):
+    name = "firing"
+    description = "Share of the probe's rows on which each neuron is positive."
+    reads = ("neurons",)
+    outputs = {"fires": Output(("neuron",), "float32", "1", "share of rows on which it fires")}
+
+    def analyze(self, step):
+        return {"fires": (step["neurons"] > 0).mean(axis=0)}
+
+
+class Wrong(Firing):
+    def analyze(self, step):
+        raise RuntimeError("not yet")
+
+
+def test_an_analyzer_is_tried_before_it_is_a_plug_in_and_nothing_is_stored(variant):
+    before = sorted(file for file in variant.folder.rglob("*"))
+    found = variant.measure(Firing(), epochs=[0, 40])
+    assert found.fires.dims == ("epoch", "neuron") and found.epoch.values.tolist() == [0, 40]
+    _, cache = variant.run_with_cache(40, names_filter="blocks.0.mlp.hook_post")
+    fires = (cache["blocks.0.mlp.hook_post"][:, -1] > 0).float().mean(0)
+    np.testing.assert_allclose(found.fires.sel(epoch=40), fires, atol=1e-6)
+    assert variant.measure(Firing()).epoch.values.tolist() == [40]
+    with pytest.raises(AnalysisError, match="not yet"):
+        variant.measure(Wrong())
+    with pytest.raises(InvalidSetting, match="An analyzer is an object"):
+        variant.measure(Firing)
+    assert sorted(file for file in variant.folder.rglob("*")) == before
+    assert "notebook.firing" not in dynascope.registry().all("analyzers")

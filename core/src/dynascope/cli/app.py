@@ -472,7 +472,7 @@ def bundle(
 @app.command()
 def export(
     variant: Annotated[str, typer.Argument(help="The variant's name.")],
-    layout: Annotated[str, typer.Option("--to", help="transformer-lens, miscope, grokking-pth, ...")],
+    layout: Annotated[str, typer.Option("--to", help="transformer-lens, miscope, tensorboard, wandb, ...")],
     out: Annotated[
         Path | None, typer.Option(help="What to make; VARIANT_LAYOUT here by default.", show_default=False)
     ] = None,

@@ -85,6 +85,8 @@ class Layout(ABC):
     name: ClassVar[str]
     """What ``--as`` and ``--to`` take: ``[a-z][a-z0-9-]*``, unique among all layouts."""
     title: ClassVar[str]
+    readable: ClassVar[bool] = True
+    """Whether it can be imported."""
     writable: ClassVar[bool] = False
     """Whether ``write`` is implemented."""
 

@@ -8,6 +8,7 @@ from dynascope.contract.family import Family
 from dynascope.contract.layout import Layout
 from dynascope.errors import ExchangeError, UnknownName
 from dynascope.exchange.huggingface import HuggingFace
+from dynascope.exchange.loggers import TensorBoard, WeightsAndBiases
 from dynascope.exchange.state_dicts import StateDicts
 from dynascope.plugins.registry import Registry
 
@@ -23,7 +24,7 @@ def all_layouts(plugins: Registry) -> dict[str, tuple[Layout, Family | None]]:
     for provided in plugins.all("families").values():
         for layout in provided.item.layouts():
             found.setdefault(layout.name, (layout, provided.item))
-    for layout in (HuggingFace(), StateDicts()):
+    for layout in (HuggingFace(), StateDicts(), TensorBoard(), WeightsAndBiases()):
         found.setdefault(layout.name, (layout, None))
     return found
 
@@ -63,7 +64,7 @@ def recognised(path: Path, plugins: Registry) -> tuple[Path, Layout, Family | No
     there = f"it holds {_inventory(path)}" if path.is_dir() else "it is a file of another kind"
     raise ExchangeError(
         f"{path} is in no layout that can be imported: {there}. Layouts: "
-        + "; ".join(f"{name} ({layout.title})" for name, (layout, _) in layouts.items())
+        + "; ".join(f"{name} ({layout.title})" for name, (layout, _) in layouts.items() if layout.readable)
         + ". --as names one."
     )
 

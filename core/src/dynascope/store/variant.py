@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dynascope.analysis.plan import Plan
+    from dynascope.contract.analyzer import Instrument
     from dynascope.notebook import At, ShownReport
     from dynascope.training.loop import TrainingResult
 
@@ -444,6 +445,28 @@ class Variant:
 
         with counted(self.name) as told:
             return analyze(self, **{"progress": told, **options})
+
+    def measure(
+        self, analyzer: Instrument, epochs: Sequence[int] | None = None, probe: str | None = None, **options: Any
+    ) -> xr.Dataset:
+        """Try an analyzer that is no plug-in yet: measure checkpoints by it, and store nothing.
+
+        Args:
+            analyzer: an object, as a plug-in would provide it.
+            epochs: at which; the last checkpoint by default.
+            probe: under which; the family's default by default.
+            options: further ones of ``dynascope.analyze``.
+
+        Returns:
+            Its arrays, labelled.
+
+        Raises:
+            PluginError: its declaration breaks a rule.
+            AnalysisError: it failed; the message names the epoch.
+        """
+        from dynascope.notebook.trying import tried
+
+        return tried(self, analyzer, epochs, probe, **options)
 
     def _repr_html_(self) -> str:
         from dynascope.notebook.tables import variant_table
