@@ -29,7 +29,8 @@ class EpochPlayer(JSComponent):
     escaped = param.Integer(0, doc="how often Escape was pressed")
     window_height = param.Integer(0, doc="of the browser, px")
 
-    _esm = PLAYER_SCRIPT
-    _stylesheets = [PLAYER_STYLE]
+    # As text: Panel serves files of the component's own package only.
+    _esm = PLAYER_SCRIPT.read_text(encoding="utf-8")
+    _stylesheets = [PLAYER_STYLE.read_text(encoding="utf-8")]
     # Panel waits this many ms before it sends a change. The default of 50 is felt; at 0 nothing is merged.
     _debounce = 10
