@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,8 @@ from dynascope.errors import InvalidSetting, UnknownName
 from dynascope.frames import missing_arrays, what_is_missing
 from dynascope.jobs.progress import announce
 from dynascope.jobs.progress import report as tell
+from dynascope.reports.checking import check_report
 from dynascope.reports.exporting import Told, export_report, export_view, find_report
-from dynascope.reports.panels import check_report
-from dynascope.reports.provenance import command_of
 from dynascope.settings import parse_settings
 from dynascope.store.reports import read_report
 from dynascope.store.variant import Variant
@@ -108,7 +108,7 @@ def export(
     words += _options(epochs, difference, per_second, path)
     with _progress() as told:
         files = export_report(
-            found, chosen, workspace.plugins, path, command_of(words),
+            found, chosen, workspace.plugins, path, shlex.join(words),
             epochs=_picked(epochs, chosen), difference=difference, per_second=per_second, told=told,
         )  # fmt: skip
     _say_written(files)
@@ -137,7 +137,7 @@ def draw(
     words += _options(epochs, difference, per_second, path)
     with _progress() as told:
         files = export_view(
-            view, chosen, workspace.plugins, path, command_of(words),
+            view, chosen, workspace.plugins, path, shlex.join(words),
             controls=parse_settings(settings), probe=probe, epochs=_picked(epochs, chosen), difference=difference,
             per_second=per_second, titled=not plain, told=told,
         )  # fmt: skip

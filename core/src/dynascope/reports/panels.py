@@ -15,7 +15,7 @@ from dynascope.plugins.registry import Provided, Registry
 from dynascope.store.variant import Variant
 from dynascope.style import nearest_epoch
 
-__all__ = ["Panel", "Section", "check_report", "sections_of"]
+__all__ = ["Panel", "Section", "sections_of"]
 
 
 @dataclass(frozen=True)
@@ -76,29 +76,6 @@ class Section:
 
     block: TextBlock | ViewBlock
     panels: Sequence[Panel] = field(default=())
-
-
-def check_report(report: Report, plugins: Registry) -> list[str]:
-    """Return what the installed plug-ins cannot show of a report, a sentence for each; empty if all is well."""
-    problems = []
-    for name, block in report.views.items():
-        provided = plugins.all("views").get(name)
-        if provided is None:
-            problems.append(str(UnknownName("view", name, plugins.all("views"))))
-            continue
-        controls = provided.item.controls
-        known = sorted(set(controls.param) - {"name"}) if controls is not None else []
-        problems += [
-            f"{name}: {UnknownName(f'control of view {provided.name}', control, known)}"
-            for control in block.controls
-            if control not in known
-        ]
-    if report.probe is not None:
-        try:
-            plugins.choose(report.probe)
-        except DynascopeError as error:
-            problems.append(str(error))
-    return problems
 
 
 def sections_of(

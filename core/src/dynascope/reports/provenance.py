@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
@@ -17,16 +16,11 @@ from dynascope.plugins.registry import Registry
 from dynascope.reports.panels import Panel
 from dynascope.store.variant import Variant
 
-__all__ = ["command_of", "provenance_of", "rows_of"]
+__all__ = ["provenance_of", "rows_of"]
 
 
 OF_TRAINING = ("state", "epoch", "first_started", "updated", "device", "versions")
 """What is said of how a variant was trained."""
-
-
-def command_of(arguments: Sequence[str]) -> str:
-    """Return a command line as it can be typed again."""
-    return shlex.join(arguments)
 
 
 def provenance_of(
