@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import FAMILY, SCHEDULE, TINY, analyze_all, declare_analyzers
@@ -20,6 +21,24 @@ from dynascope.cli import main
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DYNASCOPE_WORKSPACE", "DYNASCOPE_BLOCK", "DYNASCOPE_STRICT_PLUGINS", "DYNASCOPE_ALLOWED_HOSTS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Any) -> Iterator[Any]:
+    """One browser for all tests: each opens a window of its own in it."""
+    from browser import ARGUMENTS, CHROMIUM
+
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="session")

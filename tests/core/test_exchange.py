@@ -362,7 +362,7 @@ def test_an_export_overwrites_nothing_and_leaves_no_half(source, tmp_path, monke
 
 
 def test_layouts_that_cannot_be_written_or_do_not_exist(source, tmp_path):
-    with pytest.raises(ExchangeError, match="can be read, not written. Those that can: grokking-pth, miscope, transf"):
+    with pytest.raises(ExchangeError, match="not written. Those that can: grokking-pth, miscope, tensorboard, transf"):
         export_variant(source, "huggingface", tmp_path / "run")
     with pytest.raises(UnknownName, match="Did you mean 'miscope'"):
         export_variant(source, "miscop", tmp_path / "run")

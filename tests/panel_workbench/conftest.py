@@ -1,21 +1,6 @@
-"""One Chromium for all tests of the served workbench, and a fresh tab for each."""
+"""A fresh tab for each test of the served workbench."""
 
 import pytest
-from browser import ARGUMENTS, CHROMIUM
-from playwright.sync_api import sync_playwright
-
-
-@pytest.fixture(scope="session")
-def playwright():
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="session")
-def chromium(playwright):
-    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-    yield chromium
-    chromium.close()
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_a_report_is_saved_and_a_link_restores_the_page(tab, chromium, wide_and_
     typed(tab, 20)
     tab.get_by_role("button", name="Save these views and their settings as a report").click()
     tab.get_by_label("name of the report").fill("Neurons")
-    tab.get_by_role("button", name="Save", exact=True).last.click()
+    tab.get_by_role("dialog").get_by_role("button", name="Save", exact=True).click()
     seen(tab, "Report 'Neurons' was saved.")
     assert wide_and_narrow.reports(FAMILY).names() == ["Neurons"]
     until(

@@ -6,9 +6,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from browser import ARGUMENTS, CHROMIUM, MARKS
+from browser import MARKS
 from PIL import Image, ImageSequence
-from playwright.sync_api import sync_playwright
 
 from dynascope import Workspace
 
@@ -41,7 +40,7 @@ def looks_like_a_report(picture):
 
 
 @pytest.mark.parametrize("ending", ["html", "pdf", "md", "png", "svg", "gif", "mp4"])
-def test_the_report_of_the_demo(demo, ending, run, tmp_path):
+def test_the_report_of_the_demo(demo, chromium, ending, run, tmp_path):
     variant = demo.variants()[0]
     out = tmp_path / f"report.{ending}"
     few = ["--epochs", ",".join(map(str, variant.checkpoints[::8]))] if ending in ("gif", "mp4") else []
@@ -61,17 +60,15 @@ def test_the_report_of_the_demo(demo, ending, run, tmp_path):
         pictures = re.findall(r"\]\((report_files/.*?)\)", out.read_text())
         assert len(pictures) == 6 and all((tmp_path / one).stat().st_size > 10_000 for one in pictures)
     elif ending == "html":
-        with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = chromium.new_context(viewport={"width": 1200, "height": 1500}, offline=True).new_page()
-            page.goto(f"file://{out}")
-            page.wait_for_selector("html[data-ready]")
-            page.wait_for_timeout(500)
-            page.screenshot(path=tmp_path / "end.png")
-            page.keyboard.press("Home")
-            page.wait_for_timeout(500)
-            page.screenshot(path=tmp_path / "start.png")
-            chromium.close()
+        page = chromium.new_context(viewport={"width": 1200, "height": 1500}, offline=True).new_page()
+        page.goto(f"file://{out}")
+        page.wait_for_selector("html[data-ready]")
+        page.wait_for_timeout(500)
+        page.screenshot(path=tmp_path / "end.png")
+        page.keyboard.press("Home")
+        page.wait_for_timeout(500)
+        page.screenshot(path=tmp_path / "start.png")
+        page.context.close()
         with Image.open(tmp_path / "end.png") as end, Image.open(tmp_path / "start.png") as start:
             looks_like_a_report(end)
             assert (np.asarray(end) != np.asarray(start)).any(-1).mean() > 0.05

@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from browser import ARGUMENTS, CHROMIUM, MARKS
-from playwright.sync_api import sync_playwright
+from browser import MARKS
 
 from dynascope import registry
 from dynascope.reports.exporting import export_report
@@ -19,14 +18,6 @@ CELLS = """() => { const found = [];
 LINES = """() => Bokeh.documents.flatMap((page) => [...page._all_models.values()])
   .filter((model) => model.type === "Span" && model.visible).map((model) => model.location)"""
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dynascope import DynascopeError, InvalidSetting
-from dynascope.contract.report import Block, Report
+from dynascope.contract.report import Block, Report, ViewBlock
 from dynascope.store.reports import Reports
 from dynascope_workbench.looks import ONE_LINE
 from dynascope_workbench.session import Session, read_only, refuse_read_only
@@ -137,10 +137,11 @@ class ReportBar:
             box.value = box.value_input = value
         self._remove.visible = self._rename.visible = own
         self._replace.visible = False
-        count = len(blocks)
+        count = sum(isinstance(block, ViewBlock) for block in blocks)
+        text = " and the text between them" if count < len(blocks) else ""
         self._say(
-            f"It keeps {count} view{'s' if count != 1 else ''} and text, with their settings, and not the variant: it "
-            "fits any variant."
+            f"It keeps {count} view{'s' if count != 1 else ''}, their settings{text}, and not the variant: it fits any "
+            "variant of the family."
         )
         self.dialog.open = True
         if pn.state.curdoc is not None:
