@@ -87,7 +87,9 @@ def _write_gif(path: Path, frames: Iterator[Array], per_second: float, comment: 
     found = [Image.fromarray(frame) for frame in frames]
     # One palette, of frames from the beginning to the end: with one of its own for each, what stays would flicker.
     some = [np.asarray(found[place]) for place in np.linspace(0, len(found) - 1, SAMPLED).round().astype(int)]
-    palette = Image.fromarray(np.concatenate(some)).quantize(COLOURS, dither=Image.Dither.NONE)
+    strip = Image.fromarray(np.concatenate(some))
+    # This method keeps rare colours, and white as white.
+    palette = strip.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     pictures = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in found]
     pictures[0].save(
         path, format="GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / per_second), loop=0,
